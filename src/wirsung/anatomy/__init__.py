@@ -1,0 +1,1 @@
+"""The structures and the label schemes, as data."""

@@ -1,0 +1,165 @@
+"""Label schemes: which value of a label map means what. Built-in schemes are the TOML files of `schemes/`."""
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from wirsung.anatomy.structures import containers, structures
+from wirsung.errors import ConfigError, LabelError, near_names
+
+
+@dataclass(frozen=True)
+class LabelClass:
+    """One value of a label map and the structures it stands for.
+
+    A class named for a structure with parts stands for all of it that no other class of its scheme claims:
+    `pancreas` in `pants-2` holds head, body, tail and duct, but not the lesion.
+    """
+
+    value: int
+    name: str
+    structures: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """A named set of classes; value 0 is always background.
+
+    Example:
+        >>> scheme("pants-28").value("pancreatic_lesion")
+        28
+        >>> scheme("pants-28").values_within("pancreas")
+        (17, 18, 19, 20, 21, 28)
+        >>> scheme("msd-pancreas").class_of("pancreas_head").name
+        'pancreas'
+    """
+
+    name: str
+    classes: tuple[LabelClass, ...]
+
+    @property
+    def values(self) -> tuple[int, ...]:
+        """Every value but background, ascending."""
+        return tuple(sorted(item.value for item in self.classes))
+
+    def value(self, name: str) -> int:
+        """The value of the class of that name.
+
+        Raises:
+            LabelError: No such class; the message lists the near names.
+        """
+        for item in self.classes:
+            if item.name == name:
+                return item.value
+        names = [item.name for item in self.classes]
+        msg = f"The scheme {self.name} has no class {name!r}. {near_names(name, names)}"
+        raise LabelError(msg)
+
+    def name_of(self, value: int) -> str:
+        """The name of the class with that value.
+
+        Raises:
+            LabelError: No such value.
+        """
+        for item in self.classes:
+            if item.value == value:
+                return item.name
+        msg = f"The scheme {self.name} has no value {value}; it has {', '.join(map(str, self.values))}."
+        raise LabelError(msg)
+
+    def class_of(self, structure_name: str) -> LabelClass | None:
+        """The class whose voxels hold the structure: its own, else that of what contains it, else None."""
+        for candidate in containers(structure_name):
+            for item in self.classes:
+                if candidate in item.structures:
+                    return item
+        return None
+
+    def values_within(self, structure_name: str) -> tuple[int, ...]:
+        """Every value whose voxels all lie in the structure, parts included, ascending.
+
+        Empty where the scheme can't tell the structure from others, such as the aorta in `panorama-6`.
+        """
+        inside = [
+            item.value
+            for item in self.classes
+            if all(structure_name in containers(name) for name in item.structures)
+        ]
+        return tuple(sorted(inside))
+
+    def structure_names(self) -> tuple[str, ...]:
+        """The registered structures that `values_within` can tell, in their official order."""
+        return tuple(name for name in structures() if self.values_within(name))
+
+
+def scheme(name_or_path: str | Path) -> Scheme:
+    """A built-in scheme by name, or one from a TOML file.
+
+    Raises:
+        ConfigError: No such scheme, or a file that is not one.
+    """
+    text = str(name_or_path)
+    if text in scheme_names():
+        return _built_in(text)
+    path = Path(text)
+    if path.suffix == ".toml" and path.is_file():
+        return _parse(path.read_text(encoding="utf-8"), path.name)
+    near = near_names(text, scheme_names())
+    msg = f"There is no scheme named {text!r}. {near} A path that ends in .toml names your own."
+    raise ConfigError(msg)
+
+
+@cache
+def scheme_names() -> tuple[str, ...]:
+    """The built-in schemes, sorted."""
+    folder = files("wirsung.anatomy").joinpath("schemes")
+    return tuple(sorted(item.name.removesuffix(".toml") for item in folder.iterdir()))
+
+
+@cache
+def _built_in(name: str) -> Scheme:
+    resource = files("wirsung.anatomy").joinpath("schemes", f"{name}.toml")
+    return _parse(resource.read_text(encoding="utf-8"), f"{name}.toml")
+
+
+def _parse(text: str, file_name: str) -> Scheme:
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        msg = f"{file_name} is not TOML: {error}."
+        raise ConfigError(msg) from error
+    inherited = _built_in(str(table["extends"])).classes if "extends" in table else ()
+    try:
+        own = tuple(_label_class(row) for row in table.get("classes", []))
+        name = str(table["name"])
+    except (KeyError, TypeError, ValueError) as error:
+        msg = (
+            f"{file_name}: {error} is missing or wrong. A scheme has a name and classes with value and name."
+        )
+        raise ConfigError(msg) from error
+    _check(inherited + own, file_name, foreign=bool(table.get("foreign") or table.get("extends")))
+    return Scheme(name, inherited + own)
+
+
+def _label_class(row: dict[str, Any]) -> LabelClass:
+    name = str(row["name"])
+    return LabelClass(int(row["value"]), name, tuple(row.get("structures", [name])))
+
+
+def _check(classes: tuple[LabelClass, ...], file_name: str, *, foreign: bool) -> None:
+    values = [item.value for item in classes]
+    claimed = [name for item in classes for name in item.structures]
+    if not classes or min(values) < 1 or len(set(values)) < len(values):
+        msg = f"{file_name}: class values must be distinct and at least 1, but they are {values}."
+        raise ConfigError(msg)
+    names = [item.name for item in classes]
+    if len(set(names)) < len(names):
+        msg = f"{file_name}: two classes have the same name among {', '.join(names)}."
+        raise ConfigError(msg)
+    for name in claimed:
+        if not foreign and name not in structures():
+            msg = f"{file_name}: there is no structure named {name!r}. {near_names(name, structures())}"
+            raise LabelError(msg)

@@ -1,0 +1,1 @@
+"""Voxels at a known place: volumes, orientation, geometry, NIfTI and DICOM."""
