@@ -112,5 +112,5 @@ def _place(item: LabelClass, source: Scheme, target: Scheme) -> LabelClass | Non
     if len(set(places.values())) == 1:
         return next(iter(places.values()))
     split = ", ".join(f"{name} to {place.name if place else 'nothing'}" for name, place in places.items())
-    msg = f"{source.name} can't be mapped to {target.name}: its class {item.name} would have to be split ({split})."
+    msg = f"{source.name} can't be mapped to {target.name}: its class {item.name} would be split ({split})."
     raise LabelError(msg)

@@ -1,0 +1,17 @@
+"""Fixtures that every test may use."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real scans that WIRSUNG_TEST_DATA names, by default ../shared/data beside the checkout."""
+    folder = Path(os.environ.get("WIRSUNG_TEST_DATA", ROOT.parent / "shared" / "data")).resolve()
+    if not (folder / "README.md").is_file():
+        pytest.skip(f"no real scans at {folder}; CONTRIBUTING.md says what belongs there")
+    return folder
