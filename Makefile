@@ -30,6 +30,7 @@ test-slow: install
 	$(BIN)/pytest -m slow
 
 check: install
+	.ci/guard
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy

@@ -1,0 +1,7 @@
+"""`python -m wirsung` is `wirsung`."""
+
+import sys
+
+from wirsung.cli import main
+
+sys.exit(main())

@@ -1,0 +1,66 @@
+"""The command line: one verb a stage. Nothing of a stage is imported before its verb is chosen."""
+
+import sys
+from collections.abc import Sequence
+
+from wirsung import __version__
+from wirsung.errors import ConfigError, WirsungError, near_names
+
+__all__ = ["main"]
+
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb and return the exit status.
+
+    0: all good. 1: some cases failed, and a table says which. 2: the call itself was wrong. 130: interrupted.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    name = words[0] if words else "--help"
+    if name in {"-h", "--help", "help"}:
+        return _say(_help())
+    if name in {"-V", "--version"}:
+        return _say(f"wirsung {__version__}\n")
+    try:
+        return _run(name, words[1:])
+    except WirsungError as error:
+        sys.stderr.write(f"wirsung {name}: {error}\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write(f"\nwirsung {name}: interrupted. What is done is kept; run it again to go on.\n")
+        return INTERRUPTED
+
+
+def _run(name: str, words: list[str]) -> int:
+    from wirsung.cli.verbs import VERBS
+
+    if name not in VERBS:
+        msg = f"there is no such verb. {near_names(name, VERBS)} See wirsung --help."
+        raise ConfigError(msg)
+    from wirsung.cli.running import run_verb
+
+    return run_verb(VERBS[name], words)
+
+
+def _help() -> str:
+    from wirsung.cli.verbs import VERBS
+
+    rows = "\n".join(f"  {verb.name:<10}{verb.summary}" for verb in VERBS.values())
+    return f"""usage: wirsung VERB [ARGUMENTS]
+
+Pancreas imaging from raw scans to curated datasets, trained models, exact scores and reports.
+
+{rows}
+
+wirsung VERB --help says what a verb takes. Every verb takes
+  --config FILE.toml  settings from a file; what the command line says wins
+  --json              the result as JSON on standard output
+
+Start with: wirsung demo
+"""
+
+
+def _say(text: str) -> int:
+    sys.stdout.write(text)
+    return 0

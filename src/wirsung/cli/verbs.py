@@ -1,0 +1,117 @@
+"""The verbs: where each one's settings and function are. Only names here, so that --help stays fast."""
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from wirsung.errors import MissingDependencyError
+
+# Optional packages and the extra that brings them.
+_EXTRAS = {"torch": "train", "nnunetv2": "train", "safetensors": "train", "blosc2": "train"}
+
+
+@dataclass(frozen=True)
+class Verb:
+    """One verb of the command line."""
+
+    name: str
+    summary: str
+    settings: str
+    """module:dataclass of the stage's settings; importing it must be fast."""
+    function: str
+    """module:function that takes the settings."""
+    saves_in: str | None = None
+    """The settings' field that names the folder in which the resolved settings are kept."""
+
+    def load_settings(self) -> type[Any]:
+        """The dataclass of the settings."""
+        loaded: type[Any] = _load(self.settings)
+        return loaded
+
+    def load_function(self) -> Any:  # noqa: ANN401 - each stage has its own result
+        """The stage's function."""
+        return _load(self.function)
+
+
+_ALL = (
+    Verb(
+        "demo",
+        "the whole way on a phantom cohort, verb by verb, with pictures",
+        "wirsung.cli.demo:DemoSettings",
+        "wirsung.cli.demo:demo",
+    ),
+    Verb(
+        "phantom",
+        "write a synthetic cohort whose truth is known",
+        "wirsung.phantom.settings:PhantomSettings",
+        "wirsung.phantom.cohort:phantom",
+        "out",
+    ),
+    Verb(
+        "curate",
+        "turn raw DICOM or NIfTI into a dataset in the PanTS layout",
+        "wirsung.curation.settings:CurateSettings",
+        "wirsung.curation.run:curate",
+        "out",
+    ),
+    Verb(
+        "check",
+        "audit a dataset and list what is wrong with it",
+        "wirsung.curation.settings:CheckSettings",
+        "wirsung.curation.check:check",
+    ),
+    Verb(
+        "split",
+        "divide a dataset's patients into folds and a test set",
+        "wirsung.datasets.splits:SplitSettings",
+        "wirsung.datasets.splits:split",
+        "dataset",
+    ),
+    Verb(
+        "train",
+        "train a network on one fold of a dataset",
+        "wirsung.training.settings:TrainSettings",
+        "wirsung.training.run:train",
+        "out",
+    ),
+    Verb(
+        "predict",
+        "predict label maps with a trained model",
+        "wirsung.inference.settings:PredictSettings",
+        "wirsung.inference.run:predict",
+        "out",
+    ),
+    Verb(
+        "evaluate",
+        "score predictions against references and write the report",
+        "wirsung.evaluation.settings:EvaluateSettings",
+        "wirsung.evaluation.run:evaluate",
+        "out",
+    ),
+    Verb(
+        "doctor",
+        "check this installation and this machine",
+        "wirsung.cli.doctor:DoctorSettings",
+        "wirsung.cli.doctor:doctor",
+    ),
+    Verb(
+        "info",
+        "what this installation knows: version, schemes, extras",
+        "wirsung.cli.info:InfoSettings",
+        "wirsung.cli.info:info",
+    ),
+)
+
+VERBS = {verb.name: verb for verb in _ALL}
+
+
+def _load(path: str) -> Any:  # noqa: ANN401 - a class or a function
+    module, _, name = path.partition(":")
+    try:
+        return getattr(import_module(module), name)
+    except ModuleNotFoundError as error:
+        extra = _EXTRAS.get(str(error.name).split(".")[0])
+        if extra is None:
+            raise
+        msg = f"this verb needs {error.name}, which is not here. Install it: pip install 'wirsung[{extra}]'"
+        raise MissingDependencyError(msg) from error
