@@ -1,0 +1,1 @@
+"""The synthetic abdomen: CT phases, T1, T2, tumours, centres and readers, with its truth known."""
