@@ -1,0 +1,85 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+from wirsung.cli import main
+from wirsung.cli.verbs import VERBS
+
+
+def test_help_names_every_verb(capsys):
+    assert main(["--help"]) == 0
+    text = capsys.readouterr().out
+    assert all(f"  {name} " in text for name in VERBS)
+
+
+def test_no_arguments_is_help(capsys):
+    assert main([]) == 0
+    assert "usage: wirsung VERB" in capsys.readouterr().out
+
+
+def test_an_unknown_verb_is_a_wrong_call_and_names_the_near_one(capsys):
+    assert main(["evaluat"]) == 2
+    assert "Did you mean evaluate?" in capsys.readouterr().err
+
+
+def test_help_and_info_import_no_stage():
+    code = (
+        "import sys; from wirsung.cli import main; main(['--help']); main(['info', '--json']);"
+        "heavy = {'torch', 'nibabel', 'matplotlib', 'scipy', 'pyarrow', 'nnunetv2'} & set(sys.modules);"
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+
+
+@pytest.mark.parametrize("name", sorted(VERBS))
+def test_every_verb_has_settings_a_function_and_help(name, capsys):
+    verb = VERBS[name]
+    assert callable(verb.load_function())
+    with pytest.raises(SystemExit) as stop:
+        main([name, "--help"])
+    assert stop.value.code == 0
+    text = capsys.readouterr().out
+    assert text.startswith(f"usage: wirsung {name}")
+
+
+@pytest.mark.parametrize("name", ["train", "predict"])
+def test_settings_of_training_and_inference_load_without_torch(name):
+    code = (
+        f"import sys; from wirsung.cli.verbs import VERBS; VERBS[{name!r}].load_settings();"
+        "sys.exit('torch' in sys.modules or 'nnunetv2' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_info_is_json_where_a_program_asks(capsys):
+    assert main(["info", "--json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert content["schema"] == 1
+    assert "pants-28" in content["schemes"]
+
+
+def test_a_misspelt_option_is_a_wrong_call(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["split", "somewhere", "--sed", "3"])
+    assert stop.value.code == 2
+    assert "--seed" in capsys.readouterr().err
+
+
+def test_an_interrupt_says_how_to_go_on(capsys, monkeypatch):
+    def interrupted(_verb, _words):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("wirsung.cli.running.run_verb", interrupted)
+    assert main(["info"]) == 130
+    assert "run it again to go on" in capsys.readouterr().err
+
+
+def test_a_missing_extra_is_named(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "nnunetv2", None)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.delitem(sys.modules, "wirsung.training.run", raising=False)
+    assert main(["train", "dataset", "model"]) == 2
+    assert "pip install 'wirsung[train]'" in capsys.readouterr().err
