@@ -63,4 +63,4 @@ def test_a_killed_demo_goes_on_and_leaves_no_half_file(tmp_path, stage):
     process.stdout.close()
     assert subprocess.run(command, check=False, capture_output=True).returncode == 0
     assert (out / "scores" / "report.html").is_file()
-    assert not [path for path in out.rglob(".partial-*")]
+    assert not list(out.rglob(".partial-*"))
