@@ -1,0 +1,1 @@
+"""Which cases exist and who may learn from them: cases, manifest, splits."""

@@ -1,0 +1,96 @@
+"""The description of a dataset: `dataset.toml`."""
+
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from wirsung import __version__
+from wirsung.compute.atomic import write_text
+from wirsung.errors import ManifestError
+
+DESCRIPTION_FILE = "dataset.toml"
+_SCHEMA = 1
+_NAME = re.compile(r"[\w .+-]{1,100}")
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a dataset says of itself."""
+
+    name: str
+    """For people."""
+    version: str = ""
+    """Of the data, not of the tool."""
+    licence: str = ""
+    """An SPDX name where there is one; empty where nobody said."""
+    scheme: str = "pants-28"
+    """The label scheme of `combined_labels.nii.gz`."""
+    clip_hu: tuple[int, int] | None = None
+    """Lowest and highest HU that CT images were clipped to; None where they were not."""
+    created_by: str = f"wirsung {__version__}"
+    """The tool and its version."""
+
+
+def read_description(root: Path) -> Description:
+    """The description of the dataset in `root`; made from the folder's name where there is no `dataset.toml`.
+
+    Raises:
+        ManifestError: `dataset.toml` is no TOML, of another schema, or a value has the wrong type.
+    """
+    path = root / DESCRIPTION_FILE
+    if not path.is_file():
+        return Description(root.resolve().name, created_by="")
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        msg = f"{path} is not TOML: {error}. Restore the file, or run wirsung curate again."
+        raise ManifestError(msg) from error
+    if table.get("schema") != _SCHEMA:
+        msg = (
+            f"{path} has schema {table.get('schema')!r}, but this version of Wirsung reads {_SCHEMA}. "
+            "Use the version that wrote it."
+        )
+        raise ManifestError(msg)
+    return _parsed(table, path)
+
+
+def write_description(root: Path, description: Description) -> None:
+    """Write `dataset.toml`.
+
+    Raises:
+        ManifestError: The name is empty or holds a control character.
+    """
+    if not _NAME.fullmatch(description.name):
+        msg = (
+            f"A dataset can't be named {description.name!r}. Choose 1 to 100 letters, digits, spaces or .+-_"
+        )
+        raise ManifestError(msg)
+    table: dict[str, Any] = {
+        "schema": _SCHEMA,
+        "name": description.name,
+        "version": description.version,
+        "licence": description.licence,
+        "scheme": description.scheme,
+        "created_by": description.created_by,
+    }
+    if description.clip_hu is not None:
+        table["clip_hu"] = list(description.clip_hu)
+    write_text(root / DESCRIPTION_FILE, tomli_w.dumps(table))
+
+
+def _parsed(table: dict[str, Any], path: Path) -> Description:
+    texts = {key: table.get(key, "") for key in ("name", "version", "licence", "scheme", "created_by")}
+    wrong = [key for key, value in texts.items() if not isinstance(value, str)]
+    clip = table.get("clip_hu")
+    is_range = isinstance(clip, list) and len(clip) == 2 and all(type(bound) is int for bound in clip)
+    if clip is not None and not is_range:
+        wrong.append("clip_hu")
+    wrong += [key for key in ("name", "scheme") if texts[key] == ""]
+    if wrong:
+        msg = f"{path}: {', '.join(wrong)} is missing or of the wrong type. Restore the file."
+        raise ManifestError(msg)
+    return Description(**texts, clip_hu=(clip[0], clip[1]) if clip is not None else None)

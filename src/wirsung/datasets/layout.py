@@ -1,0 +1,226 @@
+"""The PanTS layout: `ImageTr/<id>/ct.nii.gz` and `LabelTr/<id>/segmentations/<structure>.nii.gz`.
+
+The release's own test cases lie in `ImageTe/` and `LabelTe/`. A release of PanTS as downloaded has the same layout, with `LabelAll/` where its labels were not sorted yet,
+and no `dataset.toml`.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Literal
+
+from wirsung.anatomy.schemes import Scheme
+from wirsung.anatomy.structures import structures
+from wirsung.datasets.description import DESCRIPTION_FILE, Description, read_description
+from wirsung.datasets.painting import paint, painting_order
+from wirsung.errors import LabelError, ManifestError, near_names
+from wirsung.imaging.arrays import Mask
+from wirsung.imaging.geometry import check_same_grid
+from wirsung.imaging.nifti import read_image, read_mask
+from wirsung.imaging.volume import Volume
+
+Subset = Literal["train", "test"]
+Modality = Literal["ct", "t1", "t2"]
+
+MODALITIES: tuple[Modality, ...] = ("ct", "t1", "t2")
+IMAGE_FOLDERS: dict[Subset, str] = {"train": "ImageTr", "test": "ImageTe"}
+LABEL_FOLDERS: dict[Subset, str] = {"train": "LabelTr", "test": "LabelTe"}
+ALL_LABELS = "LabelAll"
+MASK_FOLDER = "segmentations"
+COMBINED_FILE = "combined_labels.nii.gz"
+SUFFIX = ".nii.gz"
+
+_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")
+
+
+def is_case_id(text: str) -> bool:
+    """Whether a case may be called so: 1 to 128 of A-Z a-z 0-9 . _ - and no dot in front.
+
+    Example:
+        >>> is_case_id("PanTS_00000001"), is_case_id("a b"), is_case_id("../a"), is_case_id(".a")
+        (True, False, False, False)
+    """
+    return bool(_ID.fullmatch(text))
+
+
+@dataclass(frozen=True)
+class Case:
+    """One image and its masks, by where they lie on the disk."""
+
+    id: str
+    """The folder's name."""
+    subset: Subset
+    """The side of the release's own split, from the folder's name."""
+    modality: Modality
+    image_folder: Path
+    label_folder: Path
+    """Holds `segmentations/`; need not exist."""
+
+    @property
+    def image_path(self) -> Path:
+        """The image's file."""
+        return self.image_folder / f"{self.modality}{SUFFIX}"
+
+    @property
+    def combined_path(self) -> Path:
+        """The label map that comes with the masks; need not exist."""
+        return self.label_folder / COMBINED_FILE
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether at least one mask file is there."""
+        return bool(self.structure_names())
+
+    def mask_path(self, structure: str) -> Path:
+        """Where the mask of that structure lies, or would lie."""
+        return self.label_folder / MASK_FOLDER / f"{structure}{SUFFIX}"
+
+    def structure_names(self) -> tuple[str, ...]:
+        """The structures with a mask file, in official order, others after them by name."""
+        folder = self.label_folder / MASK_FOLDER
+        if not folder.is_dir():
+            return ()
+        names = {path.name.removesuffix(SUFFIX) for path in folder.glob(f"[!.]*{SUFFIX}")}
+        official = [name for name in structures() if name in names]
+        return (*official, *sorted(names.difference(official)))
+
+    def image(self) -> Volume:
+        """The image.
+
+        Raises:
+            ImageError: It is missing or damaged.
+        """
+        return read_image(self.image_path)
+
+    def mask(self, structure: str) -> Volume:
+        """The mask of one structure, of bool.
+
+        Raises:
+            LabelError: The case has no such mask file, or the file is not a mask.
+        """
+        path = self.mask_path(structure)
+        if not path.is_file():
+            near = near_names(structure, self.structure_names()) if self.has_labels else "It has none at all."
+            msg = f"case {self.id} has no mask of {structure!r}. {near}"
+            raise LabelError(msg)
+        return read_mask(path)
+
+    def label_map(self, scheme: Scheme) -> Volume:
+        """The masks painted into one label map of that scheme, outer structures first and the lesion last.
+
+        Raises:
+            LabelError: The case has no masks.
+            GeometryError: The masks lie on different grids.
+        """
+        names = painting_order(name for name in self.structure_names() if scheme.class_of(name))
+        if not names:
+            msg = (
+                f"case {self.id} has no mask in {MASK_FOLDER}/ that {scheme.name} has a class for. "
+                "Add the masks, or choose another scheme."
+            )
+            raise LabelError(msg)
+        first = self.mask(names[0])
+        return first.with_voxels(paint(self._masks(names, first), first.shape, scheme))
+
+    def _masks(self, names: tuple[str, ...], first: Volume) -> Iterator[tuple[str, Mask]]:
+        yield names[0], first.voxels
+        for name in names[1:]:
+            mask = self.mask(name)
+            check_same_grid(first, mask, case=self.id, names=(names[0], name))
+            yield name, mask.voxels
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Cases in the PanTS layout."""
+
+    root: Path
+    description: Description
+    cases: tuple[Case, ...]
+    """Sorted by id."""
+
+    @property
+    def name(self) -> str:
+        """What the dataset is called."""
+        return self.description.name
+
+    @property
+    def scheme(self) -> str:
+        """The label scheme of its combined labels."""
+        return self.description.scheme
+
+    @property
+    def clip_hu(self) -> tuple[int, int] | None:
+        """What its CT images were clipped to, if they were."""
+        return self.description.clip_hu
+
+    @classmethod
+    def open(cls, root: Path) -> "Dataset":
+        """The dataset in that folder.
+
+        Raises:
+            ManifestError: It is not a dataset, holds no case, or a case is there twice.
+        """
+        if not is_dataset(root):
+            what = "does not exist" if not root.exists() else "is not a dataset"
+            msg = (
+                f"{root} {what}: a dataset has {DESCRIPTION_FILE} or the folder ImageTr/ or ImageTe/. "
+                "Make one with: wirsung curate SRC OUT"
+            )
+            raise ManifestError(msg)
+        cases = sorted((*_cases_of(root, "train"), *_cases_of(root, "test")), key=lambda case: case.id)
+        for one, other in pairwise(cases):
+            if one.id == other.id:
+                msg = f"{root}: case {one.id} is in ImageTr/ and in ImageTe/. Remove one of them."
+                raise ManifestError(msg)
+        return cls(root, read_description(root), tuple(cases))
+
+    def case(self, case_id: str) -> Case:
+        """The case of that id.
+
+        Raises:
+            ManifestError: There is none.
+        """
+        for case in self.cases:
+            if case.id == case_id:
+                return case
+        near = near_names(case_id, [case.id for case in self.cases][:20])
+        msg = f"{self.root} has no case {case_id!r}. {near}"
+        raise ManifestError(msg)
+
+    def structure_names(self) -> tuple[str, ...]:
+        """The structures that at least one case has a mask file of, in official order."""
+        names = {name for case in self.cases for name in case.structure_names()}
+        official = [name for name in structures() if name in names]
+        return (*official, *sorted(names.difference(official)))
+
+
+def is_dataset(path: Path) -> bool:
+    """Whether the folder has a `dataset.toml` or the image folders of the PanTS layout."""
+    marks = (DESCRIPTION_FILE, *IMAGE_FOLDERS.values())
+    return any((path / mark).exists() for mark in marks)
+
+
+def _cases_of(root: Path, subset: Subset) -> Iterator[Case]:
+    images = root / IMAGE_FOLDERS[subset]
+    labels = root / LABEL_FOLDERS[subset]
+    if not images.is_dir():
+        return
+    for folder in images.iterdir():
+        if folder.name.startswith(".") or not folder.is_dir():
+            continue
+        label_folder = labels / folder.name
+        if not label_folder.is_dir() and (root / ALL_LABELS / folder.name).is_dir():
+            label_folder = root / ALL_LABELS / folder.name
+        yield Case(folder.name, subset, _modality_of(folder), folder, label_folder)
+
+
+def _modality_of(folder: Path) -> Modality:
+    """The modality by the image's name; ct where there is no image, so that reading it says so."""
+    found = [modality for modality in MODALITIES if (folder / f"{modality}{SUFFIX}").is_file()]
+    if len(found) > 1:
+        msg = f"{folder} holds {' and '.join(found)} images. A case has one image: give each its own folder."
+        raise ManifestError(msg)
+    return found[0] if found else "ct"

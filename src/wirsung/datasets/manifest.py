@@ -1,0 +1,209 @@
+"""The manifest: one row a case (`manifest.parquet`), one row a case and structure (`structures.parquet`)."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from wirsung.compute.atomic import atomic_path
+from wirsung.datasets.layout import Dataset
+from wirsung.errors import ManifestError
+
+MANIFEST_FILE = "manifest.parquet"
+STRUCTURES_FILE = "structures.parquet"
+_VERSION = {b"wirsung_schema": b"1"}
+
+
+@dataclass(frozen=True)
+class ManifestRow:
+    """What the manifest says of one case; None where nobody knows."""
+
+    case: str
+    patient: str
+    """A code or a pseudonym; the case itself where nobody said."""
+    centre: str | None = None
+    modality: str = "ct"
+    phase: str | None = None
+    """Contrast phase: non-contrast, arterial, venous or delayed."""
+    sex: str | None = None
+    """F, M or O."""
+    age_years: int | None = None
+    """At the scan; 90 stands for 90 and more."""
+    manufacturer: str | None = None
+    """The vendor by its canonical name."""
+    subset: str = "train"
+    """train (ImageTr) or test (ImageTe)."""
+    shape_i: int | None = None
+    shape_j: int | None = None
+    shape_k: int | None = None
+    spacing_i_mm: float | None = None
+    spacing_j_mm: float | None = None
+    spacing_k_mm: float | None = None
+    has_labels: bool = False
+    tumour: bool | None = None
+    """What the metadata says, else whether the lesion mask holds a voxel; None without either."""
+    image_sha256: str | None = None
+    """Of the voxels, see `curation.measure.sha256_of_voxels`."""
+    structures: tuple[str, ...] = ()
+    """The structures with a mask file."""
+
+
+@dataclass(frozen=True)
+class StructureRow:
+    """What is measured of one mask."""
+
+    case: str
+    structure: str
+    volume_ml: float
+    hu_mean: float | None
+    """Of the image inside the mask: HU for CT, else arbitrary; None for an empty mask."""
+    hu_sd: float | None
+    """Population standard deviation; None for an empty mask."""
+    box_i0: int | None
+    """The bounding box holds the voxels i0 <= i < i1 and so on; None for an empty mask."""
+    box_i1: int | None
+    box_j0: int | None
+    box_j1: int | None
+    box_k0: int | None
+    box_k1: int | None
+    components: int
+    """Pieces, where voxels that share a corner belong together (26-connected)."""
+    touches_border: bool
+    """Whether a voxel lies on a face of the image, so that the structure may be cut off."""
+    sha256: str
+    """Of the mask's voxels."""
+
+
+_TEXT = pa.string()
+_MANIFEST_SCHEMA = pa.schema(
+    [
+        pa.field("case", _TEXT, nullable=False),
+        pa.field("patient", _TEXT, nullable=False),
+        *(pa.field(name, _TEXT) for name in ("centre", "modality", "phase", "sex")),
+        pa.field("age_years", pa.int16()),
+        *(pa.field(name, _TEXT) for name in ("manufacturer", "subset")),
+        *(pa.field(f"shape_{axis}", pa.int32()) for axis in "ijk"),
+        *(pa.field(f"spacing_{axis}_mm", pa.float64()) for axis in "ijk"),
+        pa.field("has_labels", pa.bool_(), nullable=False),
+        pa.field("tumour", pa.bool_()),
+        pa.field("image_sha256", _TEXT),
+        pa.field("structures", pa.list_(_TEXT)),
+    ],
+    metadata=_VERSION,
+)
+_STRUCTURES_SCHEMA = pa.schema(
+    [
+        pa.field("case", _TEXT, nullable=False),
+        pa.field("structure", _TEXT, nullable=False),
+        *(pa.field(name, pa.float64()) for name in ("volume_ml", "hu_mean", "hu_sd")),
+        *(pa.field(f"box_{axis}{end}", pa.int32()) for axis in "ijk" for end in (0, 1)),
+        pa.field("components", pa.int32()),
+        pa.field("touches_border", pa.bool_()),
+        pa.field("sha256", _TEXT),
+    ],
+    metadata=_VERSION,
+)
+
+_Row = TypeVar("_Row", ManifestRow, StructureRow)
+
+
+def write_manifest(root: Path, rows: Iterable[ManifestRow]) -> None:
+    """Write `manifest.parquet`, sorted by case.
+
+    Raises:
+        ManifestError: A case is there twice.
+    """
+    sorted_rows = sorted(rows, key=lambda row: row.case)
+    _check_unique([row.case for row in sorted_rows], root / MANIFEST_FILE)
+    _write(root / MANIFEST_FILE, sorted_rows, _MANIFEST_SCHEMA)
+
+
+def read_manifest(root: Path) -> pa.Table:
+    """The manifest as a table.
+
+    Raises:
+        ManifestError: It is missing, no Parquet, or columns are missing or of another type.
+    """
+    return _read(root / MANIFEST_FILE, _MANIFEST_SCHEMA)
+
+
+def write_structures(root: Path, rows: Iterable[StructureRow]) -> None:
+    """Write `structures.parquet`, sorted by case; the rows of one case stay in their order."""
+    _write(root / STRUCTURES_FILE, sorted(rows, key=lambda row: row.case), _STRUCTURES_SCHEMA)
+
+
+def read_structures(root: Path) -> pa.Table:
+    """The measurements of the masks as a table.
+
+    Raises:
+        ManifestError: As in `read_manifest`.
+    """
+    return _read(root / STRUCTURES_FILE, _STRUCTURES_SCHEMA)
+
+
+def manifest_rows(dataset: Dataset) -> tuple[ManifestRow, ...]:
+    """One row for each case of the dataset, in its order.
+
+    Without `manifest.parquet`, as in a release of PanTS, each case counts as a patient of its own, and the
+    rest is unknown.
+
+    Raises:
+        ManifestError: The manifest is damaged, or it and the folders don't hold the same cases.
+    """
+    if not (dataset.root / MANIFEST_FILE).is_file():
+        return tuple(
+            ManifestRow(case.id, case.id, modality=case.modality, subset=case.subset)
+            for case in dataset.cases
+        )
+    rows = {row["case"]: _manifest_row(row) for row in read_manifest(dataset.root).to_pylist()}
+    ids = {case.id for case in dataset.cases}
+    odd = sorted(ids.symmetric_difference(rows))
+    if odd:
+        where = "the folders but not the manifest" if odd[0] in ids else "the manifest but not the folders"
+        msg = (
+            f"{dataset.root}: case {odd[0]} is in {where} ({len(odd)} such cases). "
+            "Run wirsung curate again to mend it."
+        )
+        raise ManifestError(msg)
+    return tuple(rows[case.id] for case in dataset.cases)
+
+
+def _manifest_row(row: dict[str, Any]) -> ManifestRow:
+    return ManifestRow(**{**row, "structures": tuple(row["structures"] or ())})
+
+
+def _check_unique(cases: Sequence[str], path: Path) -> None:
+    for one, other in pairwise(cases):
+        if one == other:
+            msg = f"{path.name}: case {one} is there twice. Each case has one row."
+            raise ManifestError(msg)
+
+
+def _write(path: Path, rows: Sequence[_Row], schema: pa.Schema) -> None:
+    table = pa.Table.from_pylist([asdict(row) for row in rows], schema=schema)
+    with atomic_path(path) as partial:
+        pq.write_table(table, partial)
+
+
+def _read(path: Path, schema: pa.Schema) -> pa.Table:
+    if not path.is_file():
+        msg = f"{path} is not there. Make the dataset with: wirsung curate SRC OUT"
+        raise ManifestError(msg)
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        msg = f"{path} is damaged or not Parquet. Run wirsung curate again to write it anew."
+        raise ManifestError(msg) from error
+    missing = [name for name in schema.names if name not in table.column_names]
+    if missing:
+        msg = f"{path} lacks the columns {', '.join(missing)}. Run wirsung curate again to write it anew."
+        raise ManifestError(msg)
+    try:
+        return table.select(schema.names).cast(schema)
+    except (pa.ArrowException, ValueError) as error:
+        msg = f"{path} has a column of another type than {', '.join(schema.names)} need. Write it anew."
+        raise ManifestError(msg) from error
