@@ -6,7 +6,7 @@ from enum import IntEnum
 class Tissue(IntEnum):
     """The tissue codes of `Body.tissue`; each voxel holds one.
 
-    A structure owns its codes: the colon's wall, content and gas are three codes of one structure, and the two
+    A structure owns its codes: the colon has one each for wall, content and gas, and the two
     kidneys have codes of their own. Duct and lesion have a code for each region of the pancreas they lie in.
 
     Example:
@@ -117,4 +117,4 @@ TISSUES: dict[str, tuple[Tissue, ...]] = {
     "veins": (Tissue.VEINS,),
     "pancreatic_lesion": LESION,
 }
-"""The codes of each structure, in the official order. The parts of the pancreas include the duct and lesion in them."""
+"""The codes of each structure, in the official order; head, body and tail include the duct and lesion in them."""

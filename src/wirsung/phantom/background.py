@@ -1,0 +1,155 @@
+"""Skin, fat, muscle, bone and lung: what lies around the organs."""
+
+import numpy as np
+
+from wirsung.phantom.canvas import Canvas
+from wirsung.phantom.frame import Floats, Lattice
+from wirsung.phantom.patient import Patient
+from wirsung.phantom.shapes import curve, ellipsoid
+from wirsung.phantom.tissues import Tissue
+
+LEVELS = (-420.0, -340, -290, -240, -190, -150, -100, -50, 0, 50, 100, 150, 220)
+MUSCLE_HALF_WIDTH = (165.0, 168, 165, 160, 152, 147, 142, 143, 147, 150, 150, 148, 145)
+MUSCLE_HALF_DEPTH = (98.0, 100, 100, 98, 94, 92, 90, 92, 95, 98, 102, 104, 104)
+CAVITY_HALF_WIDTH = (60.0, 60, 75, 95, 118, 126, 127, 129, 133, 137, 137, 134, 128)
+
+
+def superellipse(x: Floats, y: Floats, half_width: Floats, half_depth: Floats, power: float = 2.4) -> Floats:
+    """About the distance from an upright cylinder with a rounded oblong section."""
+    p = np.float32(power)
+    norm = (np.abs(x / half_width) ** p + np.abs(y / half_depth) ** p) ** np.float32(1 / power)
+    return np.asarray((norm - 1) * np.minimum(half_width, half_depth))
+
+
+def paint_background(canvas: Canvas, patient: Patient) -> None:
+    """Skin, fat, muscle, skeleton, lungs and heart."""
+    _paint_wall(canvas, patient)
+    for side in (1, -1):
+        psoas = curve(
+            [(30 * side, -46, 30), (36 * side, -44, -40), (48 * side, -36, -110), (62 * side, -8, -190)],
+            [7, 16, 21, 15],
+        )
+        canvas.paint(psoas, Tissue.MUSCLE)
+    _paint_spine(canvas)
+    _paint_ribs(canvas)
+    _paint_pelvis(canvas)
+    _paint_chest(canvas)
+
+
+def _paint_wall(canvas: Canvas, patient: Patient) -> None:
+    at = canvas.frame.whole(4.0)
+    width, depth, cavity = (
+        _by_level(at, values) for values in (MUSCLE_HALF_WIDTH, MUSCLE_HALF_DEPTH, CAVITY_HALF_WIDTH)
+    )
+    muscle = superellipse(at.x, at.y + 8, width, depth, 2.4)
+    fat = np.float32(patient.subcutaneous_fat_mm)
+    skin = superellipse(at.x, at.y + 8, width + fat, depth + fat * np.float32(0.9), 2.3)
+    inner = superellipse(at.x, at.y - 10, cavity, cavity * np.float32(0.2) + np.float32(56), 2.4)
+
+    def rule(block: np.ndarray, skin: Floats, muscle: Floats, inner: Floats) -> None:
+        np.copyto(block, np.uint8(Tissue.FAT), where=skin < 0)
+        np.copyto(block, np.uint8(Tissue.SKIN), where=np.abs(skin + 1) < 1)
+        np.copyto(block, np.uint8(Tissue.MUSCLE), where=(muscle < 0) & (inner > 0))
+
+    canvas.fields(at, [skin, muscle, inner], (Tissue.FAT, Tissue.SKIN, Tissue.MUSCLE), rule)
+
+
+def _by_level(at: Lattice, values: tuple[float, ...]) -> Floats:
+    return np.interp(at.z, LEVELS, values).astype(np.float32)
+
+
+def _paint_spine(canvas: Canvas) -> None:
+    frame = canvas.frame
+    at = frame.window(*frame.index_box(np.array([-48.0, -112, -140]), np.array([48.0, -14, 220])), 2.0)
+    if at is None:
+        return
+    level = np.abs((at.z - 17) / np.float32(35.5) - np.round((at.z - 17) / np.float32(35.5))) * np.float32(
+        35.5
+    )
+    waist = np.float32(22.5) - np.float32(2.0) * np.cos(level * np.float32(np.pi / 17.75))
+    body = superellipse(at.x, at.y + 41, waist, waist * np.float32(0.75), 2.2)
+    canal = np.sqrt((at.x / np.float32(1.25)) ** 2 + (at.y + 68) ** 2) - np.float32(8)
+    arch = np.maximum(canal - 6, level - 13)
+    spinous = np.maximum(np.maximum(np.abs(at.x) - 3.5, np.abs(at.y + 86) - 17), level - 11)
+    transverse = np.maximum(np.maximum(np.abs(at.y + 66) - 4.5, np.abs(at.x) - 42), level - 6)
+    arch = np.minimum(np.minimum(arch, spinous), transverse)
+    below = np.float32(-143) - at.z
+
+    def rule(block: np.ndarray, body: Floats, arch: Floats, canal: Floats, level: Floats) -> None:
+        bone = np.minimum(body, arch) < 0
+        shell = (np.minimum(body, arch) > -1.8) | ((level > 12) & (level < 13.5))
+        np.copyto(block, np.uint8(Tissue.MARROW), where=bone)
+        np.copyto(block, np.uint8(Tissue.CORTICAL_BONE), where=bone & shell)
+        np.copyto(block, np.uint8(Tissue.DISC), where=(body < 0) & (level > 13.5))
+        np.copyto(block, np.uint8(Tissue.SPINAL_CANAL), where=canal < 0)
+
+    codes = (Tissue.MARROW, Tissue.CORTICAL_BONE, Tissue.DISC, Tissue.SPINAL_CANAL)
+    fields = [np.maximum(body, below), np.maximum(arch, below), np.maximum(canal, below), level]
+    canvas.fields(at, [np.asarray(field, dtype=np.float32) for field in fields], codes, rule)
+
+
+def _paint_ribs(canvas: Canvas) -> None:
+    for side in (1, -1):
+        for number, top in enumerate((172, 144, 116, 88, 60, 34, 10)):
+            reach = (170.0, 170, 165, 155, 140, 100, 65)[number]
+            angles = np.deg2rad(np.linspace(-72, -72 + reach, 9))
+            drop = 62 * (np.linspace(0, reach, 9) / 170)
+            points = [
+                (side * 141 * np.cos(a) ** 0.9 if np.cos(a) > 0 else 0.0, 2 + 91 * np.sin(a), top - d)
+                for a, d in zip(angles, drop, strict=True)
+            ]
+            _paint_bone(canvas, curve(points, [5.0] * 9, 12.0), 1.6)
+
+
+def _paint_bone(canvas: Canvas, solid: object, shell_mm: float) -> None:
+    def rule(block: np.ndarray, distance: Floats) -> None:
+        np.copyto(block, np.uint8(Tissue.MARROW), where=distance < 0)
+        np.copyto(block, np.uint8(Tissue.CORTICAL_BONE), where=np.abs(distance + shell_mm / 2) < shell_mm / 2)
+
+    canvas.layer(solid, (Tissue.MARROW, Tissue.CORTICAL_BONE), rule)
+
+
+def _paint_pelvis(canvas: Canvas) -> None:
+    for side in (1, -1):
+        _paint_bone(
+            canvas,
+            curve([(88 * side, -8, -225), (60 * side, 30, -245), (8 * side, 48, -258)], [13, 8, 8]),
+            2.0,
+        )
+        _paint_bone(
+            canvas,
+            curve(
+                [(90 * side, -22, -245), (66 * side, -35, -290), (40 * side, 5, -300), (8 * side, 45, -268)],
+                [14, 13, 8, 7],
+            ),
+            2.0,
+        )
+        _paint_bone(canvas, ellipsoid((92 * side, -8, -248), (34, 34, 34)), 2.5)
+    _paint_bone(
+        canvas, curve([(0, -58, -150), (0, -80, -180), (0, -92, -215), (0, -82, -250)], [30, 24, 15, 6]), 2.5
+    )
+
+
+def _paint_chest(canvas: Canvas) -> None:
+    at = canvas.frame.window(
+        *canvas.frame.index_box(np.array([-150.0, -110, 35]), np.array([150.0, 110, 230])), 3.0
+    )
+    if at is None:
+        return
+    cavity = superellipse(at.x, at.y - 10, np.full_like(at.x, 133), np.full_like(at.x, 82), 2.4)
+    right = ellipsoid((70, 6, 34), (79, 83, 92)).function(at.x, at.y, at.z)
+    left = ellipsoid((-68, 2, 30), (80, 82, 84)).function(at.x, at.y, at.z)
+    middle = np.abs(at.x + 4) - np.float32(26) + np.maximum(at.y + 20, 0) * np.float32(-0.25)
+    heart = ellipsoid((-28, 38, 152), (62, 52, 50), (0, 25, 0)).function(at.x, at.y, at.z)
+    spine = superellipse(at.x, at.y + 44, np.full_like(at.x, 30), np.full_like(at.x, 32))
+    floor = np.float32(48) + np.maximum(at.y, 0) * np.float32(0.9) - at.z
+    lung = np.maximum.reduce([cavity + 2, -right, -left, -middle, -heart, -spine, floor])
+    chest = np.maximum.reduce([heart, -right, -left])
+
+    def rule(block: np.ndarray, lung: Floats, heart: Floats, x: Floats) -> None:
+        np.copyto(block, np.uint8(Tissue.LUNG_RIGHT), where=(lung < 0) & (x > 0))
+        np.copyto(block, np.uint8(Tissue.LUNG_LEFT), where=(lung < 0) & (x <= 0))
+        np.copyto(block, np.uint8(Tissue.HEART), where=heart < 0)
+
+    codes = (Tissue.LUNG_RIGHT, Tissue.LUNG_LEFT, Tissue.HEART)
+    canvas.fields(at, [lung.astype(np.float32), chest.astype(np.float32), at.x], codes, rule)

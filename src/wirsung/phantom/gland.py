@@ -1,0 +1,70 @@
+"""The pancreas: a lobulated tube from the duodenum to the splenic hilum, with its duct.
+
+Volume 40 to 110 ml, largest at 30 to 40 years and smaller in women and with age (Saisho et al., Clin Anat
+2007;20:933; Caglar et al., 2012). The duct is 3 mm wide in the head and 1.5 mm in the tail.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wirsung.phantom.frame import Floats, Frame, Lattice, Points
+from wirsung.phantom.patient import Patient
+from wirsung.phantom.shapes import Tube, curve, smooth_minimum
+
+CENTRE_LINE = (
+    (38, 24, -40), (38, 28, -20), (31, 36, -3), (14, 45, 9), (-8, 45.5, 16),
+    (-32, 37, 23), (-56, 19, 31), (-78, -2, 37), (-94, -17, 40),
+)  # fmt: skip
+CALIBRE = (12.5, 15.0, 13.0, 8.6, 10.0, 10.6, 11.0, 11.0, 8.5)
+AMPULLA = (52.0, 21.0, -32.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Gland:
+    """The gland's tubes; the first runs from head to tail."""
+
+    line: Tube
+    uncinate: Tube
+    lobule_mm: float
+    phases: NDArray[np.float64]
+
+    def window(self, frame: Frame, step_mm: float) -> Lattice | None:
+        """The samples that the gland needs, or None where the grid doesn't reach it."""
+        every = np.concatenate([self.line.points, self.uncinate.points])
+        reach = 24.0
+        return frame.window(*frame.index_box(every.min(axis=0) - reach, every.max(axis=0) + reach), step_mm)
+
+    def distance(self, frame: Frame, lattice: Lattice) -> Floats:
+        """Signed distance of the lobulated surface."""
+        smooth = smooth_minimum(
+            self.line.distance(frame, lattice), self.uncinate.distance(frame, lattice), 8.0
+        )
+        return smooth + self._lobules(lattice) * np.float32(self.lobule_mm)
+
+    def _lobules(self, at: Lattice) -> Floats:
+        a, b, c = (np.float32(phase) for phase in self.phases)
+        pitch = np.float32(2 * np.pi / 15)
+        return np.asarray(
+            np.sin(at.x * pitch + a) * np.sin(at.y * pitch + b)
+            + np.sin(at.z * pitch + c) * np.cos(at.x * pitch + b)
+        )
+
+
+def gland(patient: Patient) -> Gland:
+    """The gland of one patient."""
+    rng = patient.variation("pancreas")
+    age = np.clip(1.06 - 0.0035 * (patient.age_years - 40), 0.85, 1.06)
+    size = float(age * rng.uniform(0.95, 1.06))
+    line = curve(CENTRE_LINE, [radius * size for radius in CALIBRE], 5.0)
+    uncinate = curve([(34, 20, -34), (25, 16, -38), (14, 15.5, -37)], [10 * size, 8 * size, 5.5 * size], 5.0)
+    lobule = float(rng.uniform(0.5, 0.9) + 0.01 * max(patient.age_years - 50, 0))
+    return Gland(line, uncinate, lobule, rng.uniform(0, 2 * np.pi, 3))
+
+
+def duct_line(of: Gland) -> Points:
+    """The duct's course from the ampulla to the tail."""
+    inner = of.line.points[(of.line.points[:, 2] > -14) | (of.line.points[:, 0] < 20)]
+    path = np.concatenate([[AMPULLA, (45, 25, -22)], inner[1:-1]])
+    return curve([tuple(point) for point in path[::2]], [1.0] * len(path[::2]), 4.0).points
