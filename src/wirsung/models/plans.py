@@ -1,0 +1,275 @@
+"""nnU-Net's `plans.json` and `dataset.json`, read strictly and typed.
+
+Axes are nnU-Net's: (z, y, x), which is (k, j, i) of a volume; after `transpose_forward` where a name says so.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from wirsung.compute.atomic import write_json
+from wirsung.errors import CheckpointError, near_names
+
+PLANS_FILE = "plans.json"
+DATASET_FILE = "dataset.json"
+
+Shape = tuple[int, int, int]
+Spacing = tuple[float, float, float]
+
+_RESAMPLING = "resample_data_or_seg_to_shape"
+_NORMALISATIONS = (
+    "CTNormalization",
+    "ZScoreNormalization",
+    "NoNormalization",
+    "RescaleTo01Normalization",
+)
+
+
+@dataclass(frozen=True)
+class Intensity:
+    """Statistics of one channel's foreground voxels over the training cases, in the image's unit."""
+
+    mean: float
+    std: float
+    percentile_00_5: float
+    percentile_99_5: float
+
+
+@dataclass(frozen=True)
+class Resampling:
+    """How one kind of array is resampled."""
+
+    order: Literal[0, 1, 3]
+    """Of the spline; 1 is linear."""
+    separate_z: bool | None
+    """Whether the axis of low resolution is taken apart; None decides by the spacing."""
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """The network as the plans name it."""
+
+    class_name: str
+    arguments: Mapping[str, Any]
+    imported_arguments: tuple[str, ...]
+    """The arguments whose values are import paths."""
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """One way to train on the dataset, such as `3d_fullres`; axes after `transpose_forward`."""
+
+    name: str
+    spacing_mm: Spacing
+    patch_size: Shape
+    batch_size: int
+    normalisations: tuple[str, ...]
+    """One nnU-Net class name a channel."""
+    inside_mask_only: tuple[bool, ...]
+    """Whether a channel is normalised over the nonzero region only."""
+    image_resampling: Resampling
+    label_resampling: Resampling
+    logit_resampling: Resampling
+    architecture: Architecture
+    data_identifier: str
+
+
+@dataclass(frozen=True)
+class Plans:
+    """The plans of a model folder."""
+
+    content: Mapping[str, Any]
+    """As in the file."""
+    dataset_name: str
+    transpose_forward: tuple[int, int, int]
+    """Axis of the image that becomes axis 0, 1 and 2."""
+    transpose_backward: tuple[int, int, int]
+    intensities: tuple[Intensity, ...]
+    """One a channel."""
+
+    def configuration(self, name: str) -> Configuration:
+        """The configuration of that name, with what it inherits.
+
+        Raises:
+            CheckpointError: There is none, it is 2D or part of a cascade, or it needs what is unknown here.
+        """
+        merged = _inherited(self.content["configurations"], name)
+        try:
+            return _configuration(name, merged)
+        except (KeyError, TypeError, ValueError) as error:
+            msg = f"{PLANS_FILE}: configuration {name} lacks {error}. Get the whole model folder anew."
+            raise CheckpointError(msg) from error
+
+
+@dataclass(frozen=True)
+class LabelTable:
+    """What `dataset.json` says of channels and labels."""
+
+    channels: tuple[str, ...]
+    """What each input channel is, such as CT."""
+    labels: Mapping[str, int]
+    """Class name to class index, background 0 first; the indices are 0, 1, 2 and so on."""
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """By index, background first."""
+        return tuple(sorted(self.labels, key=lambda name: self.labels[name]))
+
+
+def read_plans(folder: Path) -> Plans:
+    """The plans of a model folder.
+
+    Raises:
+        CheckpointError: There are none, or they are not of nnU-Net v2.
+    """
+    return parse_plans(_json(folder / PLANS_FILE))
+
+
+def parse_plans(content: Mapping[str, Any]) -> Plans:
+    """The plans from their JSON content.
+
+    Raises:
+        CheckpointError: A key is missing or of the wrong type.
+    """
+    try:
+        forward = _axes(content["transpose_forward"])
+        backward = _axes(content["transpose_backward"])
+        channels = content["foreground_intensity_properties_per_channel"]
+        intensities = tuple(_intensity(channels[key]) for key in sorted(channels, key=int))
+        named = str(content["dataset_name"])
+        _ = dict(content["configurations"])
+    except (KeyError, TypeError, ValueError) as error:
+        msg = f"{PLANS_FILE} lacks {error}. Only the plans of nnU-Net v2 can be read."
+        raise CheckpointError(msg) from error
+    return Plans(content, named, forward, backward, intensities)
+
+
+def write_plans(folder: Path, plans: Plans) -> None:
+    """Write `plans.json`."""
+    write_json(folder / PLANS_FILE, dict(plans.content))
+
+
+def read_label_table(folder: Path) -> LabelTable:
+    """Channels and labels of a model folder.
+
+    Raises:
+        CheckpointError: No `dataset.json`, or its labels are regions or not 0, 1, 2 and so on.
+    """
+    content = _json(folder / DATASET_FILE)
+    try:
+        channels = content.get("channel_names") or content["modality"]
+        names = tuple(str(channels[key]) for key in sorted(channels, key=int))
+        labels = dict(content["labels"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        msg = f"{folder / DATASET_FILE} lacks {error}. Get the whole model folder anew."
+        raise CheckpointError(msg) from error
+    if any(not isinstance(value, int) for value in labels.values()) or "ignore" in labels:
+        msg = f"{folder / DATASET_FILE} has regions or an ignore label, which can't be used here yet."
+        raise CheckpointError(msg)
+    if sorted(labels.values()) != list(range(len(labels))):
+        msg = f"{folder / DATASET_FILE}: labels must be 0, 1, 2 and so on, but are {sorted(labels.values())}."
+        raise CheckpointError(msg)
+    return LabelTable(names, labels)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        msg = (
+            f"{path} can't be read ({error.strerror}). "
+            f"A model folder has {PLANS_FILE}, {DATASET_FILE} and fold_0/."
+        )
+        raise CheckpointError(msg) from error
+    except ValueError as error:
+        msg = f"{path} is not JSON. Get the model folder anew."
+        raise CheckpointError(msg) from error
+    if not isinstance(content, dict):
+        msg = f"{path} holds no JSON object. Get the model folder anew."
+        raise CheckpointError(msg)
+    return content
+
+
+def _inherited(configurations: Mapping[str, Any], name: str) -> dict[str, Any]:
+    chain: list[str] = []
+    merged: dict[str, Any] = {}
+    following: str | None = name
+    while following is not None:
+        if following not in configurations:
+            near = near_names(following, configurations)
+            msg = f"{PLANS_FILE} has no configuration {following!r}. {near}"
+            raise CheckpointError(msg)
+        if following in chain:
+            msg = f"{PLANS_FILE}: the configurations {', '.join(chain)} inherit from one another in a circle."
+            raise CheckpointError(msg)
+        chain.append(following)
+        own = dict(configurations[following])
+        following = own.pop("inherits_from", None)
+        merged = own | merged
+    return merged
+
+
+def _configuration(name: str, table: dict[str, Any]) -> Configuration:
+    _check_supported(name, table)
+    architecture = table["architecture"]
+    spacing, patch = table["spacing"], table["patch_size"]
+    return Configuration(
+        name=name,
+        spacing_mm=(float(spacing[0]), float(spacing[1]), float(spacing[2])),
+        patch_size=(int(patch[0]), int(patch[1]), int(patch[2])),
+        batch_size=int(table["batch_size"]),
+        normalisations=tuple(table["normalization_schemes"]),
+        inside_mask_only=tuple(bool(value) for value in table["use_mask_for_norm"]),
+        image_resampling=_resampling(table["resampling_fn_data_kwargs"]),
+        label_resampling=_resampling(table["resampling_fn_seg_kwargs"]),
+        logit_resampling=_resampling(table["resampling_fn_probabilities_kwargs"]),
+        architecture=Architecture(
+            architecture["network_class_name"],
+            architecture["arch_kwargs"],
+            tuple(architecture["_kw_requires_import"]),
+        ),
+        data_identifier=str(table["data_identifier"]),
+    )
+
+
+def _check_supported(name: str, table: dict[str, Any]) -> None:
+    """Say plainly what can't be run here rather than run it wrongly."""
+    reasons = []
+    if len(table["patch_size"]) != 3:
+        reasons.append("is two-dimensional")
+    if table.get("previous_stage"):
+        reasons.append("is the second stage of a cascade")
+    kinds = {table[f"resampling_fn_{kind}"] for kind in ("data", "seg", "probabilities")}
+    if kinds != {_RESAMPLING}:
+        reasons.append(f"resamples by {', '.join(sorted(kinds - {_RESAMPLING}))}")
+    unknown = set(table["normalization_schemes"]) - set(_NORMALISATIONS)
+    if unknown:
+        reasons.append(f"normalises by {', '.join(sorted(unknown))}")
+    if reasons:
+        msg = f"The configuration {name} {' and '.join(reasons)}, which can't be used here. Choose another."
+        raise CheckpointError(msg)
+
+
+def _resampling(arguments: Mapping[str, Any]) -> Resampling:
+    order = arguments["order"]
+    if order not in (0, 1, 3) or arguments.get("order_z", 0) != 0:
+        what = f"order {order} and order_z {arguments.get('order_z')}"
+        msg = f"{PLANS_FILE} resamples with {what}; known are the orders 0, 1 and 3, and order_z 0."
+        raise CheckpointError(msg)
+    return Resampling(order, arguments.get("force_separate_z"))
+
+
+def _axes(values: Any) -> tuple[int, int, int]:  # noqa: ANN401 - whatever JSON holds
+    first, second, third = (int(value) for value in values)
+    return first, second, third
+
+
+def _intensity(table: Mapping[str, Any]) -> Intensity:
+    return Intensity(
+        mean=float(table["mean"]),
+        std=float(table["std"]),
+        percentile_00_5=float(table["percentile_00_5"]),
+        percentile_99_5=float(table["percentile_99_5"]),
+    )
