@@ -1,0 +1,1 @@
+"""References and predictions to scores: exact metrics, honest statistics, one report. Knows no torch."""

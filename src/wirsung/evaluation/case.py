@@ -1,0 +1,145 @@
+"""One case: two label maps to rows of scores."""
+
+import math
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from wirsung.evaluation.overlap import Overlap, confusion, overlap
+from wirsung.evaluation.protocol import Protocol, nsd_name, unit_of
+from wirsung.evaluation.scores import Score
+from wirsung.evaluation.surface import SurfaceDistances, surface_distances
+from wirsung.evaluation.undefined import Reason, settled
+from wirsung.evaluation.views import View
+from wirsung.imaging.arrays import LabelMap, Mask
+from wirsung.imaging.volume import Volume
+
+LESION = "pancreatic_lesion"
+LESION_PROBABILITY = "lesion_probability_max"
+"""The highest lesion probability of a case, as a metric of the lesion."""
+
+
+@dataclass(frozen=True)
+class CaseName:
+    """What stands in every row of one case's scores."""
+
+    case: str
+    method: str
+    protocol: Protocol
+
+    def row(self, structure: str, metric: str, value: float, reason: Reason | None = None) -> Score:
+        """One row; the reason goes with a NaN."""
+        why = reason.value if reason else None
+        return Score(
+            self.case, structure, metric, value, unit_of(metric), why, self.protocol.name, self.method
+        )
+
+
+def score_case(
+    name: CaseName,
+    reference: Volume,
+    prediction: Volume,
+    views: Collection[View],
+    *,
+    annotated: Collection[str] | None = None,
+) -> list[Score]:
+    """The scores of one case: a row a structure and metric, in the order of the views.
+
+    Args:
+        name: Case, method and protocol.
+        reference: Label map.
+        prediction: Label map on the same grid.
+        views: Which values are which structure.
+        annotated: The structures that this reference annotates; None for all.
+    """
+    pair = _Pair(reference, prediction)
+    rows: list[Score] = []
+    for view in views:
+        if annotated is not None and view.structure not in annotated:
+            rows += unscored(name, view.structure, Reason.NOT_ANNOTATED)
+            continue
+        for metric, value, reason in _values(name.protocol, pair, view):
+            rows.append(name.row(view.structure, metric, value, reason))
+    return rows
+
+
+def unscored(name: CaseName, structure: str, reason: Reason) -> list[Score]:
+    """The rows of a structure that can't be scored: every metric NaN, with the reason."""
+    return [name.row(structure, metric, math.nan, reason) for metric in name.protocol.metric_names]
+
+
+def lesion_probability(name: CaseName, probability: Volume) -> Score:
+    """The row with the highest lesion probability of the case."""
+    return name.row(LESION, LESION_PROBABILITY, float(np.nanmax(probability.voxels)))
+
+
+class _Pair:
+    """Two label maps and what is looked up once for all structures."""
+
+    def __init__(self, reference: Volume, prediction: Volume) -> None:
+        self.reference, self.prediction = reference, prediction
+        self._counts = confusion(reference.voxels, prediction.voxels)
+        self._boxes = [ndimage.find_objects(volume.voxels) for volume in (reference, prediction)]
+
+    def overlap(self, view: View) -> Overlap:
+        """The voxel counts of one structure."""
+        return overlap(self._counts, view.reference_values, view.prediction_values)
+
+    def surface_distances(self, view: View) -> SurfaceDistances:
+        """The distances of one structure, which both hold; the masks are cut out to the box around them."""
+        sides = (view.reference_values, view.prediction_values)
+        boxes = [
+            known[value - 1]
+            for known, values in zip(self._boxes, sides, strict=True)
+            for value in values
+            if value <= len(known) and known[value - 1] is not None
+        ]
+        box = tuple(
+            slice(min(item[axis].start for item in boxes), max(item[axis].stop for item in boxes))
+            for axis in range(3)
+        )
+        reference = _mask(self.reference.voxels[box], view.reference_values)
+        prediction = _mask(self.prediction.voxels[box], view.prediction_values)
+        return surface_distances(reference, prediction, self.reference.spacing_mm)
+
+
+def _values(protocol: Protocol, pair: _Pair, view: View) -> Iterator[tuple[str, float, Reason | None]]:
+    found = pair.overlap(view)
+    emptiness = {"reference_empty": found.reference == 0, "prediction_empty": found.prediction == 0}
+    compute = _metrics(found, pair.reference.voxel_volume_mm3 / 1000)
+    if protocol.needs_surfaces and not any(emptiness.values()):
+        compute |= _surface_metrics(pair.surface_distances(view), protocol)
+    for metric in protocol.metric_names:
+        value, reason = settled(metric, **emptiness) or (compute[metric](), None)
+        yield metric, value, reason
+
+
+def _metrics(found: Overlap, voxel_ml: float) -> dict[str, Callable[[], float]]:
+    return {
+        "dsc": lambda: found.dsc,
+        "iou": lambda: found.iou,
+        "sensitivity": lambda: found.sensitivity,
+        "precision": lambda: found.precision,
+        "volume_ml": lambda: found.prediction * voxel_ml,
+        "reference_volume_ml": lambda: found.reference * voxel_ml,
+    }
+
+
+def _surface_metrics(distances: SurfaceDistances, protocol: Protocol) -> dict[str, Callable[[], float]]:
+    metrics: dict[str, Callable[[], float]] = {
+        "hd": lambda: distances.hd,
+        "hd95": lambda: distances.hd95,
+        "assd": lambda: distances.assd,
+    }
+    for tolerance_mm in protocol.tolerances_mm:
+        metrics[nsd_name(tolerance_mm)] = lambda tau=tolerance_mm: distances.nsd(tau, strict=protocol.strict)  # type: ignore[misc]
+    return metrics
+
+
+def _mask(voxels: LabelMap, values: tuple[int, ...]) -> Mask:
+    """One lookup for all values; label maps are small integers."""
+    lookup = np.zeros(max(int(voxels.max()), *values) + 1, dtype=np.bool_)
+    lookup[list(values)] = True
+    return np.asarray(lookup[voxels])

@@ -1,0 +1,89 @@
+"""Counting metrics, all from one joint histogram of two label maps."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wirsung.imaging.arrays import LabelMap
+
+Confusion = NDArray[np.int64]
+"""Voxels by reference value (row) and prediction value (column)."""
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Voxel counts of one structure, and the fractions that follow; NaN where a denominator is 0.
+
+    Example:
+        >>> two_cubes = Overlap(intersection=4, reference=8, prediction=8)
+        >>> two_cubes.dsc, two_cubes.sensitivity
+        (0.5, 0.5)
+    """
+
+    intersection: int
+    reference: int
+    prediction: int
+
+    @property
+    def dsc(self) -> float:
+        """Dice similarity coefficient, 2|P∩G| / (|P| + |G|), 0 to 1."""
+        return _fraction(2 * self.intersection, self.reference + self.prediction)
+
+    @property
+    def iou(self) -> float:
+        """Intersection over union, 0 to 1."""
+        return _fraction(self.intersection, self.reference + self.prediction - self.intersection)
+
+    @property
+    def sensitivity(self) -> float:
+        """Fraction of the reference that the prediction holds."""
+        return _fraction(self.intersection, self.reference)
+
+    @property
+    def precision(self) -> float:
+        """Fraction of the prediction that the reference holds."""
+        return _fraction(self.intersection, self.prediction)
+
+
+def confusion(reference: LabelMap, prediction: LabelMap) -> Confusion:
+    """The joint histogram of two label maps; its size is the larger of their largest values plus one.
+
+    Args:
+        reference: Values 0 to 65535.
+        prediction: As the reference, of the same shape.
+
+    Example:
+        >>> confusion(np.array([[[0, 1, 1, 2]]]), np.array([[[0, 1, 2, 2]]])).tolist()
+        [[1, 0, 0], [0, 1, 1], [0, 0, 1]]
+    """
+    size = max(int(reference.max()), int(prediction.max())) + 1
+    counts = np.zeros(size * size, dtype=np.int64)
+    # Slab by slab along the slowest axis: each is contiguous, and no volume-sized index array is needed.
+    slowest = int(np.argmax(np.abs(reference.strides)))
+    for one, other in zip(
+        np.moveaxis(reference, slowest, 0), np.moveaxis(prediction, slowest, 0), strict=True
+    ):
+        joint = one.astype(np.int64) * size + other
+        counts += np.bincount(joint.ravel(order="K"), minlength=size * size)
+    return counts.reshape(size, size)
+
+
+def overlap(counts: Confusion, reference_values: Sequence[int], prediction_values: Sequence[int]) -> Overlap:
+    """The overlap of one structure, which may be several values of each label map together.
+
+    Example:
+        >>> counts = confusion(np.array([[[0, 1, 1, 2]]]), np.array([[[0, 1, 2, 2]]]))
+        >>> overlap(counts, [1, 2], [1, 2])
+        Overlap(intersection=3, reference=3, prediction=3)
+    """
+    rows = [value for value in reference_values if value < len(counts)]
+    columns = [value for value in prediction_values if value < len(counts)]
+    return Overlap(
+        int(counts[np.ix_(rows, columns)].sum()), int(counts[rows].sum()), int(counts[:, columns].sum())
+    )
+
+
+def _fraction(part: int, whole: int) -> float:
+    return part / whole if whole else float("nan")

@@ -1,0 +1,168 @@
+"""Protocols: which metrics, at which tolerance, with which test. `protocols/` holds the built-in ones."""
+
+import tomllib
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from wirsung.errors import ConfigError, near_names
+
+METRICS = {
+    "dsc": "1",
+    "iou": "1",
+    "sensitivity": "1",
+    "precision": "1",
+    "nsd": "1",
+    "hd": "mm",
+    "hd95": "mm",
+    "assd": "mm",
+    "volume_ml": "ml",
+    "reference_volume_ml": "ml",
+}
+"""Each metric's unit; 1 for a fraction. `nsd` stands for one metric a tolerance, such as `nsd_2mm`."""
+
+SURFACE = frozenset({"nsd", "hd", "hd95", "assd"})
+"""The metrics that need distances."""
+
+_KEYS = ("schema", "name", "title", "tolerances_mm", "test", "metrics", "headline", "detection_first")
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How predictions are scored.
+
+    Example:
+        >>> protocol("pants").metric_names[:3]
+        ('dsc', 'nsd_2mm', 'hd95')
+    """
+
+    name: str
+    title: str
+    tolerances_mm: tuple[float, ...]
+    strict: bool
+    """Near is `<` the tolerance rather than `<=`."""
+    metrics: tuple[str, ...]
+    headline: tuple[str, ...]
+    """The metrics of the report's first table, the leading one first."""
+    detection_first: bool = False
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """The metrics as scores.parquet names them, one NSD a tolerance."""
+        return self._named(self.metrics)
+
+    @property
+    def headline_names(self) -> tuple[str, ...]:
+        """The headline as scores.parquet names it."""
+        return self._named(self.headline)
+
+    @property
+    def test(self) -> str:
+        """`<` or `<=`."""
+        return "<" if self.strict else "<="
+
+    @property
+    def needs_surfaces(self) -> bool:
+        """Whether any metric needs distances."""
+        return bool(SURFACE.intersection(self.metrics))
+
+    def _named(self, metrics: tuple[str, ...]) -> tuple[str, ...]:
+        names: list[str] = []
+        for metric in metrics:
+            names += [nsd_name(tau) for tau in self.tolerances_mm] if metric == "nsd" else [metric]
+        return tuple(names)
+
+
+def nsd_name(tolerance_mm: float) -> str:
+    """The NSD's name at that tolerance.
+
+    Example:
+        >>> nsd_name(2.0), nsd_name(1.25)
+        ('nsd_2mm', 'nsd_1.25mm')
+    """
+    return f"nsd_{tolerance_mm:g}mm"
+
+
+def unit_of(metric_name: str) -> str:
+    """The unit of a metric as scores.parquet names it; 1 for a fraction."""
+    return METRICS.get("nsd" if metric_name.startswith("nsd_") else metric_name, "1")
+
+
+def protocol(name_or_path: str | Path) -> Protocol:
+    """A built-in protocol by name, or one from a TOML file.
+
+    Raises:
+        ConfigError: No such protocol, or a file that is not one.
+    """
+    text = str(name_or_path)
+    folder = files("wirsung.evaluation").joinpath("protocols")
+    if text in protocol_names():
+        return _parse(folder.joinpath(f"{text}.toml").read_text(encoding="utf-8"), f"{text}.toml")
+    path = Path(text)
+    if path.suffix == ".toml" and path.is_file():
+        return _parse(path.read_text(encoding="utf-8"), path.name)
+    near = near_names(text, protocol_names())
+    msg = f"There is no protocol named {text!r}. {near} A path that ends in .toml names your own."
+    raise ConfigError(msg)
+
+
+def protocol_names() -> tuple[str, ...]:
+    """The built-in protocols, sorted."""
+    folder = files("wirsung.evaluation").joinpath("protocols")
+    return tuple(sorted(item.name.removesuffix(".toml") for item in folder.iterdir()))
+
+
+def _parse(text: str, file_name: str) -> Protocol:
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        msg = f"{file_name} is not TOML: {error}."
+        raise ConfigError(msg) from error
+    for key in table:
+        if key not in _KEYS:
+            msg = f"{file_name} has the key {key!r}, which no protocol has. {near_names(key, _KEYS)}"
+            raise ConfigError(msg)
+    try:
+        made = _made(table)
+    except (KeyError, TypeError, ValueError) as error:
+        msg = (
+            f"{file_name}: {error} is missing or wrong. A protocol has schema = 1, name, metrics and, for "
+            "nsd, tolerances_mm and test."
+        )
+        raise ConfigError(msg) from error
+    _check(made, file_name)
+    return made
+
+
+def _made(table: dict[str, Any]) -> Protocol:
+    if table["schema"] != 1:
+        raise ValueError("schema")  # noqa: EM101 - becomes part of the sentence above
+    test = table.get("test", "<")
+    if test not in {"<", "<="}:
+        raise ValueError("test")  # noqa: EM101
+    metrics = tuple(map(str, table["metrics"]))
+    return Protocol(
+        name=str(table["name"]),
+        title=str(table.get("title", table["name"])),
+        tolerances_mm=tuple(map(float, table.get("tolerances_mm", ()))),
+        strict=test == "<",
+        metrics=metrics,
+        headline=tuple(map(str, table.get("headline", metrics[:3]))),
+        detection_first=bool(table.get("detection_first", False)),
+    )
+
+
+def _check(made: Protocol, file_name: str) -> None:
+    for metric in (*made.metrics, *made.headline):
+        if metric not in METRICS:
+            msg = f"{file_name}: there is no metric named {metric!r}. {near_names(metric, METRICS)}"
+            raise ConfigError(msg)
+    lost = set(made.headline).difference(made.metrics)
+    if lost or not made.metrics:
+        msg = f"{file_name}: the headline needs {', '.join(sorted(lost)) or 'metrics'}; add it to metrics."
+        raise ConfigError(msg)
+    positive = [tau for tau in made.tolerances_mm if 0 < tau < float("inf")]
+    if len(positive) < len(made.tolerances_mm) or ("nsd" in made.metrics and not positive):
+        msg = f"{file_name}: nsd needs tolerances_mm above 0, but they are {list(made.tolerances_mm)}."
+        raise ConfigError(msg)

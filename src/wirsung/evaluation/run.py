@@ -1,0 +1,212 @@
+"""`wirsung evaluate`: score every case, keep each case's rows as they come, then summarise and report."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wirsung import __version__
+from wirsung.compute.atomic import write_json
+from wirsung.compute.cases import Outcome, map_cases
+from wirsung.errors import ConfigError
+from wirsung.evaluation.case import CaseName, unscored
+from wirsung.evaluation.evaluated import Evaluated
+from wirsung.evaluation.inputs import Method, Reference, label_maps, open_methods, open_reference
+from wirsung.evaluation.protocol import Protocol, protocol
+from wirsung.evaluation.report import write_report
+from wirsung.evaluation.scores import SCORES_FILE, TABLE_FILE, Score, Scores, write_scores
+from wirsung.evaluation.scoring import Task, fingerprint, score_task
+from wirsung.evaluation.settings import EvaluateSettings
+from wirsung.evaluation.summary import as_json, find
+from wirsung.evaluation.undefined import Reason
+
+SUMMARY_FILE = "summary.json"
+REPORT_FILE = "report.html"
+_RECORDS = "cases"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an evaluation found, and where it wrote it."""
+
+    outcomes: list[Outcome[Any]]
+    summary: dict[str, Any]
+    """As in summary.json."""
+    out: Path
+
+    @property
+    def report(self) -> Path:
+        """The page."""
+        return self.out / REPORT_FILE
+
+    def lines(self) -> list[str]:
+        """For the terminal."""
+        rows: list[str] = []
+        for method in self.summary["methods"]:
+            for structure, metrics in method["structures"].items():
+                said = [f"{metric} {_brief(metrics[metric])}" for metric in self.summary["headline"]]
+                rows.append(f"{method['name']}  {structure}: {', '.join(said)}")
+        return [*rows, f"Report: {self.report}"]
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs."""
+        return {"out": str(self.out), "summary": self.summary}
+
+
+def evaluate(settings: EvaluateSettings) -> Evaluation:
+    """Score predictions against references; write scores.parquet, scores.csv, summary.json and report.html.
+
+    A case that can't be scored fails alone and is counted in every mean's undefined cases. A run again scores
+    only what changed.
+
+    Raises:
+        ConfigError: A folder, scheme or protocol is not what it should be, or no case is in both folders.
+        ManifestError: A dataset or predictions.json is damaged.
+    """
+    chosen = protocol(settings.protocol)
+    methods = open_methods(settings)
+    reference = open_reference(settings, methods[0])
+    cases = _cases(reference, methods[0], all_cases=settings.all_cases)
+    tasks = {
+        _key(method, case, methods): _task(settings.out, chosen, reference, method, case)
+        for method in methods
+        for case in cases
+    }
+    outcomes = map_cases(score_task, tasks, workers=settings.workers, description="Scoring")
+    state = _state(settings, tasks, outcomes)
+    earlier = _earlier(settings.out, state)
+    if earlier is not None:
+        return Evaluation(list(outcomes), earlier, settings.out)
+    scores = Scores(row for outcome in outcomes for row in _rows(outcome, tasks[outcome.case]))
+    findings = find(
+        scores,
+        [method.name for method in methods],
+        chosen,
+        patients=reference.patients,
+        seed=settings.seed,
+        by_probability=settings.lesion_score == "max",
+    )
+    evaluated = Evaluated(
+        reference,
+        methods,
+        chosen,
+        cases,
+        scores,
+        findings,
+        tuple(outcomes),
+        _strays(reference, methods),
+        settings.seed,
+    )
+    write_scores(settings.out, scores)
+    write_report(settings.out / REPORT_FILE, evaluated)
+    summary = _summary(evaluated, state)
+    # Last, since its state tells the next run that all the others are there.
+    write_json(settings.out / SUMMARY_FILE, summary)
+    return Evaluation(list(outcomes), summary, settings.out)
+
+
+def _cases(reference: Reference, first: Method, *, all_cases: bool) -> tuple[str, ...]:
+    """The cases to score: those that predictions.json lists, else every reference case."""
+    wanted = set(reference.cases)
+    if first.listed is not None and not all_cases:
+        wanted &= set(first.listed)
+    found = tuple(sorted(wanted))
+    if not any(first.label_map(case).is_file() for case in found):
+        some = ", ".join(list(label_maps(first.folder))[:3])
+        msg = (
+            f"No case of {reference.name} has a prediction in {first.folder}, which holds {some} and so on. "
+            "A prediction is named <case>.nii.gz as its reference is."
+        )
+        raise ConfigError(msg)
+    return found
+
+
+def _key(method: Method, case: str, methods: Sequence[Method]) -> str:
+    return case if len(methods) == 1 else f"{method.name}/{case}"
+
+
+def _task(out: Path, chosen: Protocol, reference: Reference, method: Method, case: str) -> Task:
+    scored, _ = reference.views_for(method)
+    return Task(
+        CaseName(case, method.name, chosen),
+        reference.cases[case],
+        reference.scheme_for(method),
+        method.label_map(case),
+        method.probability(case),
+        method.scheme,
+        scored,
+        out / _RECORDS / method.name.replace("/", "-") / f"{case}.json",
+    )
+
+
+def _rows(outcome: Outcome[list[Score]], task: Task) -> list[Score]:
+    """The rows of one case; for one that failed every structure is undefined, with the reason."""
+    if outcome.value is not None:
+        return outcome.value
+    reason = Reason.CASE_FAILED if task.prediction.is_file() else Reason.PREDICTION_MISSING
+    return [row for view in task.views for row in unscored(task.name, view.structure, reason)]
+
+
+def _strays(reference: Reference, methods: Sequence[Method]) -> dict[str, tuple[str, ...]]:
+    """Predictions without a reference, by method."""
+    found = {
+        method.name: tuple(case for case in label_maps(method.folder) if case not in reference.cases)
+        for method in methods
+    }
+    return {name: cases for name, cases in found.items() if cases}
+
+
+def _state(settings: EvaluateSettings, tasks: Mapping[str, Task], outcomes: Sequence[Outcome[Any]]) -> str:
+    """A hash of everything that the outputs come from."""
+    cases = {key: [fingerprint(task), str(task.name.case)] for key, task in tasks.items()}
+    failed = {outcome.case: outcome.message for outcome in outcomes if outcome.status == "failed"}
+    content = [cases, failed, settings.seed, settings.lesion_score, __version__]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _earlier(out: Path, state: str) -> dict[str, Any] | None:
+    """The summary of an earlier run from the same inputs, if all that it wrote is still there."""
+    if not all((out / name).is_file() for name in (SUMMARY_FILE, SCORES_FILE, TABLE_FILE, REPORT_FILE)):
+        return None
+    try:
+        content: dict[str, Any] = json.loads((out / SUMMARY_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) and content.get("state") == state else None
+
+
+def _summary(evaluated: Evaluated, state: str) -> dict[str, Any]:
+    failed = {item.case: item.message for item in evaluated.outcomes if item.status == "failed"}
+    methods = [
+        {
+            "name": method.name,
+            "scheme": method.scheme.name,
+            **method.about,
+            "left_out": list(evaluated.reference.views_for(method)[1]),
+            **as_json(found),
+        }
+        for method, found in zip(evaluated.methods, evaluated.findings.methods, strict=True)
+    ]
+    return {
+        "schema": 1,
+        "wirsung": __version__,
+        "reference": evaluated.reference.name,
+        "protocol": as_json(evaluated.protocol),
+        "headline": list(evaluated.protocol.headline_names),
+        "seed": evaluated.seed,
+        "cases": len(evaluated.cases),
+        "failed": failed,
+        "without_reference": as_json(evaluated.strays),
+        "methods": methods,
+        "comparisons": as_json(evaluated.findings.comparisons),
+        "state": state,
+    }
+
+
+def _brief(summary: Mapping[str, Any]) -> str:
+    if summary["mean"] is None:
+        return f"undefined (n = {summary['n']})"
+    interval = "" if summary["low"] is None else f" ({summary['low']:.3f} to {summary['high']:.3f})"
+    return f"{summary['mean']:.3f}{interval}, n = {summary['n']}"

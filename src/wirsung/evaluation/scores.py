@@ -1,0 +1,105 @@
+"""The scores: one row a case, structure and metric (`scores.parquet`, `scores.csv`)."""
+
+import csv
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from wirsung.compute.atomic import atomic_path
+from wirsung.errors import ManifestError
+
+SCORES_FILE = "scores.parquet"
+TABLE_FILE = "scores.csv"
+
+
+@dataclass(frozen=True)
+class Score:
+    """One number, or why there is none."""
+
+    case: str
+    structure: str
+    metric: str
+    value: float
+    """NaN where undefined."""
+    unit: str
+    """1 for a fraction, mm or ml."""
+    reason: str | None
+    """Why the value is NaN; None where it is not."""
+    protocol: str
+    method: str
+    """The predictions' folder."""
+
+
+_SCHEMA = pa.schema(
+    [
+        pa.field("case", pa.string(), nullable=False),
+        pa.field("structure", pa.string(), nullable=False),
+        pa.field("metric", pa.string(), nullable=False),
+        pa.field("value", pa.float64()),
+        pa.field("unit", pa.string()),
+        pa.field("reason", pa.string()),
+        pa.field("protocol", pa.string()),
+        pa.field("method", pa.string()),
+    ],
+    metadata={b"wirsung_schema": b"1"},
+)
+
+
+class Scores:
+    """All scores of an evaluation, by method, structure and metric; the cases keep their order."""
+
+    def __init__(self, rows: Iterable[Score]) -> None:
+        self.rows = tuple(rows)
+        self._groups: dict[tuple[str, str, str], dict[str, Score]] = {}
+        for row in self.rows:
+            self._groups.setdefault((row.method, row.structure, row.metric), {})[row.case] = row
+
+    def by_case(self, method: str, structure: str, metric: str) -> dict[str, Score]:
+        """Case to score; empty where nothing was scored so."""
+        return self._groups.get((method, structure, metric), {})
+
+    def structures(self, method: str) -> tuple[str, ...]:
+        """The structures that the method was scored on, in order."""
+        return tuple(dict.fromkeys(structure for name, structure, _ in self._groups if name == method))
+
+    def __iter__(self) -> Iterator[Score]:
+        return iter(self.rows)
+
+
+def write_scores(folder: Path, scores: Iterable[Score]) -> None:
+    """Write `scores.parquet` and the same rows as `scores.csv`."""
+    rows = list(scores)
+    table = pa.Table.from_pylist([asdict(row) for row in rows], schema=_SCHEMA)
+    with atomic_path(folder / SCORES_FILE) as partial:
+        pq.write_table(table, partial)
+    with atomic_path(folder / TABLE_FILE) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow([item.name for item in fields(Score)])
+        for row in rows:
+            cells = asdict(row) | {
+                "value": "" if math.isnan(row.value) else repr(row.value),
+                "reason": row.reason or "",
+            }
+            writer.writerow(cells.values())
+
+
+def read_scores(path: Path) -> Scores:
+    """The scores of a `scores.parquet`, or of the folder that holds it.
+
+    Raises:
+        ManifestError: It is missing, damaged, or lacks a column.
+    """
+    file = path / SCORES_FILE if path.is_dir() else path
+    try:
+        table = pq.read_table(file).select(_SCHEMA.names).cast(_SCHEMA)
+    except FileNotFoundError as error:
+        msg = f"{file} is not there. Make it with: wirsung evaluate REFERENCE PREDICTION --out {file.parent}"
+        raise ManifestError(msg) from error
+    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+        msg = f"{file} holds no scores as Wirsung writes them. Evaluate again to write it anew."
+        raise ManifestError(msg) from error
+    return Scores(Score(**row) for row in table.to_pylist())

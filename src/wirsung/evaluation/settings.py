@@ -1,0 +1,35 @@
+"""The settings of `wirsung evaluate`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+
+@dataclass(frozen=True)
+class EvaluateSettings:
+    """Score predictions against references: exact metrics, honest statistics, one report."""
+
+    reference: tyro.conf.Positional[Path]
+    """A dataset, or a folder of label maps named <case>.nii.gz."""
+    prediction: tyro.conf.Positional[Path]
+    """A folder of label maps named <case>.nii.gz; <case>_lesion.nii.gz beside is the lesion's probability."""
+    out: Path = Path("scores")
+    """Folder for scores.parquet, scores.csv, summary.json and report.html."""
+    also: tuple[Path, ...] = ()
+    """Folders of further predictions, each compared with the first."""
+    scheme: str | None = None
+    """Label scheme of the predictions, or a TOML file; by default what their predictions.json says."""
+    reference_scheme: str | None = None
+    """Label scheme of a folder of reference label maps; by default that of the predictions."""
+    protocol: str = "pants"
+    """pants, msd, panseg, panorama, or a TOML file of your own."""
+    lesion_score: Literal["max", "volume"] = "max"
+    """What ranks cases for the AUC: the highest lesion probability, or the predicted lesion's volume."""
+    all_cases: bool = False
+    """Score every reference case, not only those that predictions.json lists."""
+    seed: int = 0
+    """Of the bootstrap."""
+    workers: int = 1
+    """Processes."""

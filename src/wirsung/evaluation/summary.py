@@ -1,0 +1,150 @@
+"""From the rows of scores to the findings: summaries, detection, comparisons (`summary.json`)."""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, is_dataclass, replace
+from typing import Any
+
+from wirsung.evaluation.case import LESION, LESION_PROBABILITY
+from wirsung.evaluation.detection import Detection, DetectionCase, detect
+from wirsung.evaluation.protocol import Protocol
+from wirsung.evaluation.scores import Scores
+from wirsung.evaluation.statistics import Comparison, Summary, compare, holm, summarise
+
+
+@dataclass(frozen=True)
+class MethodFindings:
+    """What one method scored."""
+
+    name: str
+    structures: dict[str, dict[str, Summary]]
+    """Structure to metric to summary."""
+    detection: Detection | None
+    """None where the lesion is not scored."""
+
+
+@dataclass(frozen=True)
+class PairFindings:
+    """One method against the first, for one structure and metric."""
+
+    structure: str
+    metric: str
+    first: str
+    second: str
+    comparison: Comparison
+    p_holm: float = math.nan
+    """The Wilcoxon p, adjusted after Holm over this metric's structures."""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All that the scores say."""
+
+    methods: tuple[MethodFindings, ...]
+    comparisons: tuple[PairFindings, ...]
+
+
+def find(
+    scores: Scores,
+    methods: Sequence[str],
+    protocol: Protocol,
+    *,
+    patients: Mapping[str, str],
+    seed: int,
+    by_probability: bool,
+) -> Findings:
+    """Summarise every structure and metric, detect, and compare each further method with the first.
+
+    Args:
+        scores: The rows.
+        methods: Their names, the first one first.
+        protocol: How they were scored.
+        patients: Case to patient; a case without one is its own patient.
+        seed: Of every bootstrap.
+        by_probability: Rank cases by their lesion probability where every case has one, else by volume.
+    """
+    found = tuple(
+        MethodFindings(
+            method,
+            {
+                structure: {
+                    metric: _summary(scores, (method, structure, metric), patients, seed)
+                    for metric in protocol.metric_names
+                }
+                for structure in scores.structures(method)
+            },
+            _detection(scores, method, by_probability=by_probability),
+        )
+        for method in methods
+    )
+    pairs: list[PairFindings] = []
+    for second in methods[1:]:
+        for metric in protocol.headline_names:
+            pairs += _pairs(scores, (methods[0], second), metric, patients, seed)
+    return Findings(found, tuple(pairs))
+
+
+def as_json(content: Any) -> Any:  # noqa: ANN401 - whatever the findings hold
+    """Dataclasses as dictionaries and NaN as null, since JSON has none.
+
+    Example:
+        >>> as_json({"mean": float("nan"), "n": (1, 2)})
+        {'mean': None, 'n': [1, 2]}
+    """
+    if is_dataclass(content) and not isinstance(content, type):
+        return as_json(asdict(content))
+    if isinstance(content, Mapping):
+        return {str(key): as_json(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [as_json(value) for value in content]
+    if isinstance(content, float) and not math.isfinite(content):
+        return None
+    return content
+
+
+def _summary(scores: Scores, key: tuple[str, str, str], patients: Mapping[str, str], seed: int) -> Summary:
+    rows = scores.by_case(*key)
+    who = [patients.get(case, case) for case in rows]
+    return summarise(
+        [row.value for row in rows.values()], [row.reason for row in rows.values()], patients=who, seed=seed
+    )
+
+
+def _pairs(
+    scores: Scores, methods: tuple[str, str], metric: str, patients: Mapping[str, str], seed: int
+) -> list[PairFindings]:
+    found = []
+    for structure in scores.structures(methods[0]):
+        first, second = (scores.by_case(method, structure, metric) for method in methods)
+        cases = [case for case in first if case in second]
+        if not cases:
+            continue
+        compared = compare(
+            [first[case].value for case in cases],
+            [second[case].value for case in cases],
+            patients=[patients.get(case, case) for case in cases],
+            seed=seed,
+        )
+        found.append(PairFindings(structure, metric, *methods, compared))
+    adjusted = holm([item.comparison.p_wilcoxon for item in found])
+    return [replace(item, p_holm=p) for item, p in zip(found, adjusted, strict=True)]
+
+
+def _detection(scores: Scores, method: str, *, by_probability: bool) -> Detection | None:
+    predicted = scores.by_case(method, LESION, "volume_ml")
+    references = scores.by_case(method, LESION, "reference_volume_ml")
+    if not predicted:
+        return None
+    probabilities = scores.by_case(method, LESION, LESION_PROBABILITY)
+    defined = [case for case, row in predicted.items() if row.reason is None]
+    left_out = Counter(row.reason for row in predicted.values() if row.reason is not None)
+    # One ranking for all cases: probabilities and volumes can't be mixed in one curve.
+    use_probability = by_probability and bool(defined) and all(case in probabilities for case in defined)
+    ranked_by = probabilities if use_probability else predicted
+    cases = [
+        DetectionCase(case, references[case].value > 0, predicted[case].value > 0, ranked_by[case].value)
+        for case in defined
+    ]
+    words = "highest lesion probability" if use_probability else "predicted lesion volume"
+    return detect(cases, words, dict(sorted(left_out.items())))

@@ -1,0 +1,60 @@
+"""Structures as they are scored: which values of each label map, taken together, are one structure."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from wirsung.anatomy.schemes import Scheme
+from wirsung.anatomy.structures import parts, structures
+
+
+@dataclass(frozen=True)
+class View:
+    """One structure and its values in both label maps."""
+
+    structure: str
+    reference_values: tuple[int, ...]
+    prediction_values: tuple[int, ...]
+
+
+def views(reference: Scheme, prediction: Scheme) -> tuple[View, ...]:
+    """Every structure that both schemes can tell, in official order, then classes of other names.
+
+    A structure holds its parts: the pancreas is head, body, tail, duct and lesion together.
+
+    Example:
+        >>> from wirsung.anatomy.schemes import scheme
+        >>> for view in views(scheme("pants-28"), scheme("pants-2")):
+        ...     print(view.structure, view.reference_values, view.prediction_values)
+        pancreas (17, 18, 19, 20, 21, 28) (1, 2)
+        pancreatic_lesion (28,) (2,)
+    """
+    shared = [name for name in prediction.structure_names() if reference.values_within(name)]
+    found = [View(name, reference.values_within(name), prediction.values_within(name)) for name in shared]
+    # Classes such as panorama-6's arteries are no registered structure, but the same on both sides.
+    for item in prediction.classes:
+        if item.name in structures() or set(item.structures) <= set(shared):
+            continue
+        twins = [other for other in reference.classes if set(other.structures) == set(item.structures)]
+        found += [View(item.name, (twin.value,), (item.value,)) for twin in twins]
+    return tuple(found)
+
+
+def is_annotated(structure_name: str, scheme: Scheme, present: Collection[str]) -> bool:
+    """Whether a case with masks of the structures `present` annotates this one.
+
+    The pancreas is annotated where its own mask is there, or those of all its parts of the same group (head,
+    body and tail); a class of several structures where all of them are.
+
+    Example:
+        >>> from wirsung.anatomy.schemes import scheme
+        >>> is_annotated("pancreas", scheme("pants-2"), {"pancreas_head", "pancreatic_lesion"})
+        False
+    """
+    for item in scheme.classes:
+        if item.name == structure_name and structure_name not in structures():
+            return all(is_annotated(name, scheme, present) for name in item.structures)
+    if structure_name in present:
+        return True
+    group = structures()[structure_name].group if structure_name in structures() else None
+    pieces = [part for part in parts(structure_name) if structures()[part].group == group]
+    return bool(pieces) and all(piece in present for piece in pieces)

@@ -1,0 +1,1 @@
+"""How a page looks: one template, the figures and the slice montage, for the HTML of every stage."""
