@@ -2,15 +2,16 @@
 
 import numpy as np
 
-from wirsung.phantom.canvas import Canvas
+from wirsung.phantom.canvas import Block, Canvas, Solid, shell_rule
 from wirsung.phantom.frame import Floats, Lattice
 from wirsung.phantom.patient import Patient
-from wirsung.phantom.shapes import curve, ellipsoid
+from wirsung.phantom.shapes import Shape, curve, ellipsoid
 from wirsung.phantom.tissues import Tissue
 
+BONE = (Tissue.MARROW, Tissue.CORTICAL_BONE)
 LEVELS = (-420.0, -340, -290, -240, -190, -150, -100, -50, 0, 50, 100, 150, 220)
 MUSCLE_HALF_WIDTH = (165.0, 168, 165, 160, 152, 147, 142, 143, 147, 150, 150, 148, 145)
-MUSCLE_HALF_DEPTH = (98.0, 100, 100, 98, 94, 92, 90, 92, 95, 98, 102, 104, 104)
+MUSCLE_HALF_DEPTH = (106.0, 109, 110, 109, 106, 104, 102, 103, 106, 109, 112, 114, 114)
 CAVITY_HALF_WIDTH = (60.0, 60, 75, 95, 118, 126, 127, 129, 133, 137, 137, 134, 128)
 
 
@@ -41,12 +42,12 @@ def _paint_wall(canvas: Canvas, patient: Patient) -> None:
     width, depth, cavity = (
         _by_level(at, values) for values in (MUSCLE_HALF_WIDTH, MUSCLE_HALF_DEPTH, CAVITY_HALF_WIDTH)
     )
-    muscle = superellipse(at.x, at.y + 8, width, depth, 2.4)
+    muscle = superellipse(at.x, at.y + 3, width, depth, 2.4)
     fat = np.float32(patient.subcutaneous_fat_mm)
-    skin = superellipse(at.x, at.y + 8, width + fat, depth + fat * np.float32(0.9), 2.3)
+    skin = superellipse(at.x, at.y + 3, width + fat, depth + fat * np.float32(0.9), 2.3)
     inner = superellipse(at.x, at.y - 10, cavity, cavity * np.float32(0.2) + np.float32(56), 2.4)
 
-    def rule(block: np.ndarray, skin: Floats, muscle: Floats, inner: Floats) -> None:
+    def rule(block: Block, skin: Floats, muscle: Floats, inner: Floats) -> None:
         np.copyto(block, np.uint8(Tissue.FAT), where=skin < 0)
         np.copyto(block, np.uint8(Tissue.SKIN), where=np.abs(skin + 1) < 1)
         np.copyto(block, np.uint8(Tissue.MUSCLE), where=(muscle < 0) & (inner > 0))
@@ -75,7 +76,7 @@ def _paint_spine(canvas: Canvas) -> None:
     arch = np.minimum(np.minimum(arch, spinous), transverse)
     below = np.float32(-143) - at.z
 
-    def rule(block: np.ndarray, body: Floats, arch: Floats, canal: Floats, level: Floats) -> None:
+    def rule(block: Block, body: Floats, arch: Floats, canal: Floats, level: Floats) -> None:
         bone = np.minimum(body, arch) < 0
         shell = (np.minimum(body, arch) > -1.8) | ((level > 12) & (level < 13.5))
         np.copyto(block, np.uint8(Tissue.MARROW), where=bone)
@@ -95,38 +96,52 @@ def _paint_ribs(canvas: Canvas) -> None:
             angles = np.deg2rad(np.linspace(-72, -72 + reach, 9))
             drop = 62 * (np.linspace(0, reach, 9) / 170)
             points = [
-                (side * 141 * np.cos(a) ** 0.9 if np.cos(a) > 0 else 0.0, 2 + 91 * np.sin(a), top - d)
+                (side * 141 * np.cos(a) ** 0.9 if np.cos(a) > 0 else 0.0, 2 + 100 * np.sin(a), top - d)
                 for a, d in zip(angles, drop, strict=True)
             ]
             _paint_bone(canvas, curve(points, [5.0] * 9, 12.0), 1.6)
 
 
-def _paint_bone(canvas: Canvas, solid: object, shell_mm: float) -> None:
-    def rule(block: np.ndarray, distance: Floats) -> None:
-        np.copyto(block, np.uint8(Tissue.MARROW), where=distance < 0)
-        np.copyto(block, np.uint8(Tissue.CORTICAL_BONE), where=np.abs(distance + shell_mm / 2) < shell_mm / 2)
-
-    canvas.layer(solid, (Tissue.MARROW, Tissue.CORTICAL_BONE), rule)
+def _paint_bone(canvas: Canvas, solid: Solid, shell_mm: float) -> None:
+    canvas.layer(solid, BONE, shell_rule(*BONE, shell_mm))
 
 
 def _paint_pelvis(canvas: Canvas) -> None:
-    for side in (1, -1):
-        _paint_bone(
-            canvas,
-            curve([(88 * side, -8, -225), (60 * side, 30, -245), (8 * side, 48, -258)], [13, 8, 8]),
-            2.0,
-        )
-        _paint_bone(
-            canvas,
-            curve(
-                [(90 * side, -22, -245), (66 * side, -35, -290), (40 * side, 5, -300), (8 * side, 45, -268)],
-                [14, 13, 8, 7],
-            ),
-            2.0,
-        )
-        _paint_bone(canvas, ellipsoid((92 * side, -8, -248), (34, 34, 34)), 2.5)
+    """Sacrum, iliac wings, sockets and rami."""
     _paint_bone(
         canvas, curve([(0, -58, -150), (0, -80, -180), (0, -92, -215), (0, -82, -250)], [30, 24, 15, 6]), 2.5
+    )
+    for side in (1, -1):
+        _paint_bone(canvas, curve([(12 * side, -68, -160), (58 * side, -60, -158)], [22, 17]), 2.0)
+        _paint_bone(canvas, _wing(side), 1.8)
+        _paint_bone(canvas, ellipsoid((92 * side, -10, -246), (34, 33, 36)), 2.5)
+        pubis = curve([(84 * side, 0, -236), (55 * side, 30, -250), (8 * side, 46, -262)], [14, 8, 8])
+        ischium = curve(
+            [(88 * side, -24, -262), (66 * side, -34, -296), (38 * side, 8, -300), (8 * side, 44, -270)],
+            [15, 14, 8, 7],
+        )
+        _paint_bone(canvas, pubis, 2.0)
+        _paint_bone(canvas, ischium, 2.0)
+        gap = ellipsoid((92 * side, -8, -248), (27, 27, 27))
+        canvas.paint(gap, Tissue.MUSCLE)
+
+
+def _wing(side: int) -> Shape:
+    """The iliac bone: a thin bowl that opens to the front and the middle."""
+    bowl = ellipsoid((52 * side, -6, -172), (64, 66, 112))
+
+    def function(x: Floats, y: Floats, z: Floats) -> Floats:
+        low = np.clip((-150 - z) / 70, 0, 1)
+        plate = np.abs(bowl.function(x, y, z)) - (np.float32(4.5) + 6 * low)
+        crest = z + 92 + np.float32(0.012) * (y + 10) ** 2
+        front = y - 38 + np.float32(0.25) * (z + 100)
+        middle = np.float32(58) - side * x - np.float32(0.55) * (y + 20)
+        return np.asarray(np.maximum.reduce([plate, crest, front, middle, -244 - z]), dtype=np.float32)
+
+    return Shape(
+        np.array([min(30 * side, 128 * side), -84.0, -250]),
+        np.array([max(30 * side, 128 * side), 72.0, -88]),
+        function,
     )
 
 
@@ -146,7 +161,7 @@ def _paint_chest(canvas: Canvas) -> None:
     lung = np.maximum.reduce([cavity + 2, -right, -left, -middle, -heart, -spine, floor])
     chest = np.maximum.reduce([heart, -right, -left])
 
-    def rule(block: np.ndarray, lung: Floats, heart: Floats, x: Floats) -> None:
+    def rule(block: Block, lung: Floats, heart: Floats, x: Floats) -> None:
         np.copyto(block, np.uint8(Tissue.LUNG_RIGHT), where=(lung < 0) & (x > 0))
         np.copyto(block, np.uint8(Tissue.LUNG_LEFT), where=(lung < 0) & (x <= 0))
         np.copyto(block, np.uint8(Tissue.HEART), where=heart < 0)

@@ -12,6 +12,8 @@ from wirsung.phantom.tissues import Tissue
 COARSE_MM = 3.0
 """Distance between samples of a large, smooth shape; its surface is interpolated between them."""
 CHUNK_VOXELS = 4_000_000
+Block = NDArray[np.uint8]
+"""Some of the tissue codes, to be painted on."""
 Rule = Callable[..., None]
 """Paints a block of voxels: called with the tissue codes, then the value of each field there."""
 
@@ -35,15 +37,22 @@ class Canvas:
         self.boxes: dict[int, Box] = {}
 
     def paint(
-        self, solid: Solid, tissue: Tissue, *, step_mm: float = COARSE_MM, over: tuple[Tissue, ...] = ()
+        self,
+        solid: Solid,
+        tissue: Tissue,
+        *,
+        step_mm: float = COARSE_MM,
+        over: tuple[Tissue, ...] = tuple(Tissue),
+        spare: tuple[Tissue, ...] = (),
     ) -> None:
-        """Fill the solid; with `over`, only where the voxels hold one of those tissues."""
+        """Fill the solid where the voxels hold one of the tissues `over`, and none to `spare`."""
         allowed = np.zeros(256, dtype=bool)
         allowed[list(over)] = True
+        allowed[list(spare)] = False
 
-        def rule(block: NDArray[np.uint8], distance: Floats) -> None:
+        def rule(block: Block, distance: Floats) -> None:
             inside = distance < 0
-            if over:
+            if spare or len(over) < len(Tissue):
                 inside &= allowed[block]
             np.copyto(block, np.uint8(tissue), where=inside)
 
@@ -81,6 +90,16 @@ class Canvas:
             source = (lattice.positions[0][first:last], *lattice.positions[1:])
             values = [interpolate(field[first:last], source, (some, j, k)) for field in fields]
             rule(self.tissue[slice(int(some[0]), int(some[-1]) + 1), box[1], box[2]], *values)
+
+
+def shell_rule(inner: Tissue, outer: Tissue, thick_mm: float) -> Rule:
+    """A rule that paints a shell of one tissue around another."""
+
+    def rule(block: Block, distance: Floats) -> None:
+        np.copyto(block, np.uint8(inner), where=distance < 0)
+        np.copyto(block, np.uint8(outer), where=np.abs(distance + thick_mm / 2) < thick_mm / 2)
+
+    return rule
 
 
 def _union(one: Box | None, other: Box) -> Box:

@@ -19,6 +19,8 @@ Points = NDArray[np.float64]
 """Points in mm, shape (n, 3)."""
 Box = tuple[slice, slice, slice]
 NODE_MM = 8.0
+KEPT_MM = 3.0
+"""Samples so far apart are few enough to be worked out once, for the whole grid, and kept."""
 SMALL_GRID = 2_000_000
 """Up to so many voxels, where each lies is worked out once and kept."""
 
@@ -142,11 +144,21 @@ class Frame:
         last = np.minimum(np.ceil(high), np.array(self.grid.shape) - 1).astype(int)
         if (first > last).any():
             return None
-        if step_mm > 0 or np.prod(self.grid.shape) <= SMALL_GRID:
+        if step_mm >= KEPT_MM or np.prod(self.grid.shape) <= SMALL_GRID:
             lattice = self.whole(step_mm)
             return lattice.crop(enclosing(lattice.positions, first, last))
-        i, j, k = (np.arange(a, b + 1, dtype=np.float32) for a, b in zip(first, last, strict=True))
+        axes = self._positions(step_mm)
+        i, j, k = (axis[part] for axis, part in zip(axes, enclosing(axes, first, last), strict=True))
         return self._place((i, j, k))
+
+    def ras_mm(self, at: Lattice) -> tuple[Floats, Floats, Floats]:
+        """Where the samples lie in RAS+ mm."""
+        i, j, k = at.positions
+        x, y, z = (
+            (row[0] * i)[:, None, None] + (row[1] * j)[None, :, None] + (row[2] * k + row[3])[None, None, :]
+            for row in self.grid.affine[:3].astype(np.float32)
+        )
+        return x, y, z
 
     def indices(self, points: Points) -> Points:
         """Where points of the standard anatomy lie on the grid, in voxels, within a tenth of a millimetre."""

@@ -30,11 +30,10 @@ class Gland:
     lobule_mm: float
     phases: NDArray[np.float64]
 
-    def window(self, frame: Frame, step_mm: float) -> Lattice | None:
-        """The samples that the gland needs, or None where the grid doesn't reach it."""
-        every = np.concatenate([self.line.points, self.uncinate.points])
-        reach = 24.0
-        return frame.window(*frame.index_box(every.min(axis=0) - reach, every.max(axis=0) + reach), step_mm)
+    def index_box(self, frame: Frame) -> tuple[Points, Points]:
+        """The range of indices that holds the gland."""
+        (low, high), (other_low, other_high) = self.line.index_box(frame), self.uncinate.index_box(frame)
+        return np.minimum(low, other_low), np.maximum(high, other_high)
 
     def distance(self, frame: Frame, lattice: Lattice) -> Floats:
         """Signed distance of the lobulated surface."""
@@ -59,12 +58,34 @@ def gland(patient: Patient) -> Gland:
     size = float(age * rng.uniform(0.95, 1.06))
     line = curve(CENTRE_LINE, [radius * size for radius in CALIBRE], 5.0)
     uncinate = curve([(34, 20, -34), (25, 16, -38), (14, 15.5, -37)], [10 * size, 8 * size, 5.5 * size], 5.0)
-    lobule = float(rng.uniform(0.5, 0.9) + 0.01 * max(patient.age_years - 50, 0))
+    lobule = float(rng.uniform(0.35, 0.6) + 0.006 * max(patient.age_years - 50, 0))
     return Gland(line, uncinate, lobule, rng.uniform(0, 2 * np.pi, 3))
 
 
-def duct_line(of: Gland) -> Points:
-    """The duct's course from the ampulla to the tail."""
-    inner = of.line.points[(of.line.points[:, 2] > -14) | (of.line.points[:, 0] < 20)]
-    path = np.concatenate([[AMPULLA, (45, 25, -22)], inner[1:-1]])
-    return curve([tuple(point) for point in path[::2]], [1.0] * len(path[::2]), 4.0).points
+def duct(
+    of: Gland, patient: Patient, lesion: Points | None, *, thinnest_mm: float
+) -> tuple[Tube, float, float]:
+    """The main duct, and its width in mm downstream and upstream of the lesion.
+
+    Args:
+        of: The gland.
+        patient: Whose tumour says whether the duct is dilated upstream.
+        lesion: The lesion's centre in the standard anatomy.
+        thinnest_mm: The duct is drawn at least so wide, as a reader draws at least a voxel.
+    """
+    width = float(patient.variation("duct").uniform(2.0, 3.0))
+    line = _duct_line(of)
+    widths = np.linspace(width, 0.65 * width, len(line))
+    upstream_mm = width
+    if lesion is not None and patient.tumour is not None and patient.tumour.upstream_duct_mm > 0:
+        upstream_mm = patient.tumour.upstream_duct_mm
+        crossing = int(np.argmin(np.linalg.norm(line - lesion, axis=1)))
+        widths[crossing:] = upstream_mm
+    return Tube(line, np.maximum(widths, thinnest_mm) / 2), width, upstream_mm
+
+
+def _duct_line(of: Gland) -> Points:
+    """The duct's course from the ampulla through the head to the tail."""
+    inner = of.line.points[of.line.points[:, 2] > -14][:-2]
+    path = [AMPULLA, (46, 24, -25), *(tuple(point) for point in inner[1::2])]
+    return curve(path, [1.0] * len(path), 3.0).points

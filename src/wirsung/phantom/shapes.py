@@ -43,8 +43,12 @@ class Tube:
 
     def window(self, frame: Frame, step_mm: float) -> Lattice | None:
         """The samples that the tube needs, or None where the grid doesn't reach it."""
-        low, high = self._ranges(frame, 2.0)
-        return frame.window(low.min(axis=0), high.max(axis=0), step_mm)
+        return frame.window(*self.index_box(frame), step_mm)
+
+    def index_box(self, frame: Frame) -> tuple[Points, Points]:
+        """The range of indices that holds the tube."""
+        low, high = self._ranges(frame, 4.0)
+        return np.asarray(low.min(axis=0)), np.asarray(high.max(axis=0))
 
     def distance(self, frame: Frame, lattice: Lattice) -> Floats:
         """Signed distance at each sample; far from the tube, `FAR_MM`."""

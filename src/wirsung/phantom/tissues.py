@@ -81,6 +81,8 @@ class Tissue(IntEnum):
     """Superior mesenteric, splenic and portal vein outside the liver."""
 
 
+TRUNK = (Tissue.SKIN, Tissue.MUSCLE, Tissue.CORTICAL_BONE, Tissue.MARROW)
+"""The wall of the trunk, which soft organs follow."""
 DUCT = (Tissue.DUCT_HEAD, Tissue.DUCT_BODY, Tissue.DUCT_TAIL)
 LESION = (Tissue.LESION_HEAD, Tissue.LESION_BODY, Tissue.LESION_TAIL)
 HEAD = (Tissue.PANCREAS_HEAD, Tissue.DUCT_HEAD, Tissue.LESION_HEAD)

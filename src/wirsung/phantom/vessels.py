@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from wirsung.phantom.canvas import Canvas
 from wirsung.phantom.patient import Patient
 from wirsung.phantom.shapes import Tube, curve
+from wirsung.phantom.tissues import Tissue
 
 CONFLUENCE = (14.0, 31.0, 8.0)
 """Where splenic and superior mesenteric vein join, behind the neck of the pancreas."""
@@ -140,3 +142,15 @@ def _veins(calibre: float) -> tuple[Tube, ...]:
             [7.5, 6.5, 6.0, 5.5, 5.2, 5.0],
         ),
     )
+
+
+def paint_vessels(canvas: Canvas, tubes: Vessels) -> None:
+    """Unnamed branches first, then the named ones over their origins."""
+    for tube in tubes.veins:
+        canvas.paint(tube, Tissue.VEIN, step_mm=1.5)
+    for tube in tubes.arteries:
+        canvas.paint(tube, Tissue.ARTERY, step_mm=1.0)
+    for name, several in tubes.named.items():
+        large = name in ("aorta", "postcava")
+        for tube in several:
+            canvas.paint(tube, Tissue[name.upper()], step_mm=2.0 if large else 0.0)

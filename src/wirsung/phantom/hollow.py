@@ -1,0 +1,113 @@
+"""The hollow organs: stomach, duodenum, small bowel, colon and bladder, with wall, content and gas.
+
+The patient lies on the back, so gas rises to the front and the content has a level.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wirsung.phantom.canvas import Canvas, Solid
+from wirsung.phantom.frame import Floats
+from wirsung.phantom.patient import Patient
+from wirsung.phantom.shapes import Shape, Tube, curve, ellipsoid, smooth_maximum
+from wirsung.phantom.tissues import TRUNK, Tissue
+
+STOMACH = (
+    ((-58, -16, 88), 28), ((-68, -4, 72), 35), ((-72, 24, 50), 33), ((-60, 54, 24), 27),
+    ((-30, 71, 4), 20), ((6, 74, 0), 17), ((32, 66, 10), 13), ((44, 60, 18), 8),
+)  # fmt: skip
+DUODENUM = (
+    ((44, 60, 18), 8), ((56, 52, 23), 13), ((66, 37, 10), 13), ((68, 26, -15), 13), ((65, 18, -45), 13),
+    ((51, 13, -68), 12.5), ((25, 12, -75), 11), ((0, 12, -72), 9.5), ((-21, 15, -62), 11), ((-31, 22, -38), 11),
+)  # fmt: skip
+COLON = (
+    ((90, 18, -152), 31), ((100, 6, -120), 29), ((108, -12, -84), 26), ((110, -12, -58), 25), ((98, 26, -52), 22),
+    ((60, 62, -56), 22), ((8, 69, -66), 20), ((-45, 66, -44), 21), ((-92, 40, -4), 22), ((-113, 4, 12), 21),
+    ((-117, -28, -6), 17), ((-115, -30, -50), 16), ((-109, -22, -110), 15), ((-92, 6, -152), 15),
+    ((-62, 12, -180), 16), ((-28, -14, -176), 16), ((0, -44, -192), 17), ((2, -62, -222), 20), ((2, -58, -262), 16),
+)  # fmt: skip
+
+
+def paint_stomach(canvas: Canvas, patient: Patient) -> None:
+    """Fundus under the left dome, antrum across the midline."""
+    full = float(patient.variation("stomach").uniform(0.82, 1.08))
+    tube = _tube(STOMACH, full, 10.0)
+    codes = (Tissue.STOMACH_WALL, Tissue.STOMACH_CONTENT, Tissue.STOMACH_GAS)
+    _paint(canvas, tube, codes, wall_mm=4.0, level_mm=float(patient.variation("stomach").uniform(45, 72)))
+
+
+def paint_duodenum(canvas: Canvas, patient: Patient) -> None:
+    """The C around the head of the pancreas, to the ligament of Treitz."""
+    wide = float(patient.variation("duodenum").uniform(0.88, 1.04))
+    codes = (Tissue.DUODENUM_WALL, Tissue.DUODENUM_CONTENT, Tissue.DUODENUM_CONTENT)
+    _paint(canvas, _tube(DUODENUM, wide, 7.0), codes, wall_mm=2.5, level_mm=1e3, step_mm=1.5)
+
+
+def paint_colon(canvas: Canvas, patient: Patient) -> None:
+    """The frame from caecum to rectum, with haustra."""
+    rng = patient.variation("colon")
+    tube = _tube(COLON, float(rng.uniform(0.85, 1.05)), 9.0)
+    along = np.arange(len(tube.radii)) * 9.0
+    haustra = 1 + 0.09 * np.sin(along * (2 * np.pi / 36) + rng.uniform(0, 6))
+    codes = (Tissue.COLON_WALL, Tissue.COLON_CONTENT, Tissue.COLON_GAS)
+    _paint(
+        canvas,
+        Tube(tube.points, tube.radii * haustra),
+        codes,
+        wall_mm=2.5,
+        level_mm=float(rng.uniform(35, 65)),
+    )
+
+
+def paint_bladder(canvas: Canvas, patient: Patient) -> None:
+    """More or less full."""
+    full = float(patient.variation("bladder").uniform(0.75, 1.1))
+    shape = ellipsoid((0, 20, -242 + 8 * full), (40 * full, 32 * full, 30 * full))
+    codes = (Tissue.BLADDER_WALL, Tissue.BLADDER_URINE, Tissue.BLADDER_URINE)
+    _paint(canvas, shape, codes, wall_mm=3.5, level_mm=1e3)
+
+
+def paint_bowel(canvas: Canvas, patient: Patient) -> None:
+    """Loops of small bowel that fill the lower abdomen."""
+    phases = patient.variation("bowel").uniform(0, 2 * np.pi, 4).astype(np.float32)
+    room = ellipsoid((-4, 36, -115), (98, 46, 92), power=2.6)
+
+    def function(x: Floats, y: Floats, z: Floats) -> Floats:
+        turn = np.float32(1.1) * np.sin(x / 46 + phases[0]) + np.float32(0.9) * np.sin(z / 40 + phases[1])
+        across = z * np.cos(turn * np.float32(0.35)) + np.float32(17) * np.sin(x / 23 + phases[2])
+        deep = y + np.float32(12) * np.sin(x / 31 + z / 60 + phases[3])
+        u = across / 27 - np.round(across / 27)
+        v = deep / 26 - np.round(deep / 26)
+        loops = (np.sqrt(u * u + v * v) * 26 - np.float32(12.2)) * np.float32(0.75)
+        return smooth_maximum(loops.astype(np.float32), room.function(x, y, z), 6)
+
+    codes = (Tissue.BOWEL_WALL, Tissue.BOWEL_CONTENT, Tissue.BOWEL_GAS)
+    _paint(canvas, Shape(room.lower, room.upper, function), codes, wall_mm=2.0, level_mm=66.0)
+
+
+def _tube(course: tuple[tuple[tuple[float, float, float], float], ...], wide: float, step_mm: float) -> Tube:
+    return curve([place for place, _ in course], [radius * wide for _, radius in course], step_mm)
+
+
+def _paint(
+    canvas: Canvas,
+    solid: Solid,
+    codes: tuple[Tissue, Tissue, Tissue],
+    *,
+    wall_mm: float,
+    level_mm: float,
+    step_mm: float = 3.0,
+) -> None:
+    """Wall, content, and gas above the level; the wall of the trunk is spared."""
+    wall, content, gas = codes
+    spared = np.zeros(256, dtype=bool)
+    spared[list(TRUNK)] = True
+
+    def rule(block: NDArray[np.uint8], distance: Floats, height: Floats) -> None:
+        free = ~spared[block]
+        np.copyto(block, np.uint8(wall), where=(distance < 0) & free)
+        inside = (distance < -wall_mm) & free
+        np.copyto(block, np.uint8(content), where=inside)
+        np.copyto(block, np.uint8(gas), where=inside & (height > level_mm))
+
+    canvas.layer(solid, codes, rule, step_mm=step_mm, level=True)
