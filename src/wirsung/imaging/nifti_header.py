@@ -83,7 +83,7 @@ def orthogonal_affine(affine: Affine, shape: tuple[int, int, int], path: Path) -
     if deviation > _REPAIRABLE:
         msg = (
             f"{path}: its axes are not at right angles (their cosines reach {deviation:.2g}, and up to"
-            f" {_REPAIRABLE:g} is mended). Resample it to a grid without shear, or convert it from DICOM again."
+            f" {_REPAIRABLE:g} is mended). Resample it to a grid without shear, or convert it again."
         )
         raise GeometryError(msg)
     left, _, right = np.linalg.svd(directions)
@@ -132,7 +132,7 @@ def _shape(raw: Nifti1Header, path: Path) -> tuple[int, int, int]:
 
 def _dtype(raw: Nifti1Header, path: Path) -> np.dtype:
     try:
-        dtype = np.dtype(raw.get_data_dtype())
+        dtype: np.dtype = raw.get_data_dtype()
     except HeaderDataError:
         dtype = np.dtype(object)
     if dtype.kind not in "iuf" or dtype.itemsize > 8 or dtype.itemsize * 8 != int(raw["bitpix"]):

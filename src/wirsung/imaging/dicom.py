@@ -1,0 +1,202 @@
+"""DICOM series as volumes: right, or refused with a code word that says why.
+
+DICOM's LPS ends here: grids come back in RAS+ mm. Headers are read in `dicom_headers`, sorted into stacks in
+`dicom_stacks`, pixels decoded in `dicom_pixels`, and what may leave a header is listed in `dicom_attributes`.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pydicom
+
+from wirsung.errors import ImageError, WirsungError
+from wirsung.imaging.dicom_attributes import Identity, read_attributes, read_identity
+from wirsung.imaging.dicom_headers import (
+    Damaged,
+    SetAside,
+    SliceHeader,
+    is_dicom_file,
+    quietly,
+    read_headers,
+)
+from wirsung.imaging.dicom_pixels import UnreadablePixels, read_voxels, same_content
+from wirsung.imaging.dicom_stacks import Problem, Stack, find_stacks
+from wirsung.imaging.volume import Volume
+
+__all__ = ["Identity", "Series", "Stack", "is_dicom_file", "read_series", "read_stack", "read_stacks"]
+
+_MODALITIES = ("CT", "MR")
+
+
+@dataclass(frozen=True)
+class Series:
+    """One stack as a volume, with what may be said about it."""
+
+    volume: Volume
+    """HU for CT; MR has no unit."""
+    modality: str
+    """CT or MR."""
+    attributes: dict[str, str | float]
+    """Checked numbers and words only; nothing that names a patient."""
+    notes: dict[str, int]
+    """What was repaired or set aside on the way, by code, and how often."""
+    identity: Identity = field(repr=False)
+    """For making pseudonyms; never to be shown."""
+
+
+@dataclass(frozen=True)
+class Stacks:
+    """All stacks of a folder, those with a problem included, and what was set aside."""
+
+    where: str
+    """The folder, for messages."""
+    stacks: tuple[Stack, ...]
+    notes: dict[str, int]
+
+    @property
+    def usable(self) -> tuple[Stack, ...]:
+        """Those that can be read."""
+        return tuple(stack for stack in self.stacks if stack.is_usable)
+
+
+def read_stacks(source: Path | Iterable[Path]) -> Stacks:
+    """Sort a folder, its subfolders included, or some files into stacks, from headers alone.
+
+    Raises:
+        ImageError: There is no such folder or file.
+    """
+    where, paths = _paths(source)
+    slices: list[SliceHeader] = []
+    damaged: list[tuple[Path, Damaged]] = []
+    notes: Counter[str] = Counter()
+    for path in paths:
+        try:
+            slices += read_headers(path)
+        except SetAside as aside:
+            notes[aside.code] += 1
+        except Damaged as problem:
+            damaged.append((path, problem))
+    stacks, more = find_stacks(slices)
+    stacks = [_with_damage(_without_twins(stack), damaged) for stack in stacks]
+    if damaged and not stacks:
+        stacks = [Stack((), problem=_damage(*damaged[0]))]
+    return Stacks(where, tuple(stacks), dict(notes + Counter(more)))
+
+
+def read_series(source: Path | Iterable[Path]) -> Series:
+    """The one stack of a folder or of some files.
+
+    Stacks of fewer than three slices, localizers, screenshots and whatever is no image are set aside and
+    counted in the notes.
+
+    Raises:
+        ImageError: No stack, more than one, or one that can't be right; the message has a code word.
+        MissingDependencyError: No decoder for its compression is installed.
+    """
+    found = read_stacks(source)
+    small = [stack for stack in found.stacks if stack.problem and stack.problem.code == "TOO_FEW_SLICES"]
+    stacks = [stack for stack in found.stacks if stack not in small] or small
+    if not stacks:
+        counted = ", ".join(f"{count} {code}" for code, count in found.notes.items()) or "no files"
+        msg = f"{found.where}: NO_STACK, there is no DICOM stack of CT or MR slices here (found {counted})."
+        raise ImageError(msg)
+    for stack in stacks:
+        if stack.problem:
+            raise _refusal(found.where, stack.problem)
+    if len(stacks) > 1:
+        sizes = ", ".join(str(len(stack.slices)) for stack in stacks)
+        msg = (
+            f"{found.where}: SEVERAL_STACKS, there are {len(stacks)} stacks of {sizes} slices."
+            " Put one stack into each folder, or name its files."
+        )
+        raise ImageError(msg)
+    notes = Counter(found.notes)
+    if small and small != stacks:
+        notes["TOO_FEW_SLICES"] += len(small)
+    series = read_stack(stacks[0], where=found.where)
+    return replace(series, notes=dict(Counter(series.notes) + notes))
+
+
+def read_stack(stack: Stack, *, where: str) -> Series:
+    """The volume of one stack.
+
+    Args:
+        stack: From `read_stacks`.
+        where: Its case or folder, for messages.
+
+    Raises:
+        ImageError: The stack has a problem, or its pixels are damaged or of unknown meaning.
+        MissingDependencyError: No decoder for its compression is installed.
+    """
+    if stack.problem or stack.affine is None:
+        raise _refusal(where, stack.problem or Problem("NO_POSITION", "it has no grid"))
+    first = stack.slices[0]
+    if first.modality not in _MODALITIES:
+        raise _refusal(where, Problem("MODALITY", "only CT and MR can be read"))
+    try:
+        voxels, padding_mapped = read_voxels(stack.slices)
+    except UnreadablePixels as error:
+        raise _refusal(where, error.problem) from None
+    notes = {"DUP_FILE_DROPPED": len(stack.twins)} if stack.twins else {}
+    if padding_mapped:
+        notes["PADDING_MAPPED"] = 1
+    with quietly():
+        header = pydicom.dcmread(first.path, force=True, stop_before_pixels=True)
+        attributes, identity = read_attributes(header), read_identity(header)
+    return Series(Volume(voxels, stack.affine), first.modality, attributes, notes, identity)
+
+
+def _refusal(where: str, problem: Problem) -> WirsungError:
+    msg = f"{where}: {problem.code}, {problem.sentence}. {_REMEDIES.get(problem.code, _EXPORT)}"
+    return ImageError(msg)
+
+
+_EXPORT = "Export the series again from where it came."
+_REMEDIES = {
+    "TILT": "Take out the tilt with a tool that resamples in plane, then read its NIfTI file.",
+    "NO_RESCALE": "Find out what the values mean; they can't be taken for HU.",
+    "NOT_HU": "Use the series in HU of the same study.",
+    "MODALITY": "Leave this series out.",
+    "DUP_POSITION": "Decide which of them is right, and take the other away.",
+}
+
+
+def _paths(source: Path | Iterable[Path]) -> tuple[str, list[Path]]:
+    if not isinstance(source, Path):
+        paths = sorted(source)
+        where = str(paths[0].parent) if paths else "no files"
+    else:
+        where = str(source)
+        paths = sorted(path for path in source.rglob("*") if path.is_file()) if source.is_dir() else [source]
+    missing = [path for path in paths if not path.is_file()]
+    if missing:
+        msg = f"{missing[0]} does not exist. Name a folder of DICOM files."
+        raise ImageError(msg)
+    return where, paths
+
+
+def _without_twins(stack: Stack) -> Stack:
+    """The stack, if every second slice at one place is a plain copy of the first; else a problem."""
+    try:
+        copies = all(same_content(first, second) for first, second in stack.twins)
+    except UnreadablePixels as error:
+        return replace(stack, problem=error.problem)
+    if copies:
+        return stack
+    sentence = f"{len(stack.twins)} places have two slices that differ"
+    return replace(stack, affine=None, problem=Problem("DUP_POSITION", sentence))
+
+
+def _with_damage(stack: Stack, damaged: list[tuple[Path, Damaged]]) -> Stack:
+    """A damaged file spoils the stacks of its series, and every stack where its series can't be read."""
+    for path, problem in damaged:
+        known = problem.series.strip("\0")
+        if not known or any(item.series == problem.series for item in stack.slices):
+            return replace(stack, affine=None, problem=_damage(path, problem))
+    return stack
+
+
+def _damage(path: Path, problem: Damaged) -> Problem:
+    return Problem(problem.code, f"the file {path.name} is cut or damaged")

@@ -1,0 +1,262 @@
+"""What the headers of DICOM files say, one record a slice; pixels are read elsewhere.
+
+A file that is whole but no slice is set aside with a code; one that should be a slice and is damaged is a
+problem of its whole series. Texts of a header never reach a message or a representation.
+"""
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+from pydicom.dataset import Dataset
+
+_PREAMBLE = 128
+_FIRST_GROUPS = (b"\x02\x00", b"\x08\x00", b"\x00\x08")
+"""How a DICOM file without preamble begins: group 0002 or 0008, in either byte order."""
+
+IMAGES = {
+    "": "sop class left empty",
+    "1.2.840.10008.5.1.4.1.1.2": "CT",
+    "1.2.840.10008.5.1.4.1.1.2.1": "enhanced CT",
+    "1.2.840.10008.5.1.4.1.1.2.2": "legacy converted enhanced CT",
+    "1.2.840.10008.5.1.4.1.1.4": "MR",
+    "1.2.840.10008.5.1.4.1.1.4.1": "enhanced MR",
+    "1.2.840.10008.5.1.4.1.1.4.4": "legacy converted enhanced MR",
+}
+"""SOP classes that hold slices; everything else is set aside."""
+
+_SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+
+_TAGS = (
+    "SOPClassUID",
+    "Modality",
+    "ImageType",
+    "StudyInstanceUID",
+    "SeriesInstanceUID",
+    "FrameOfReferenceUID",
+    "PatientID",
+    "InstitutionName",
+    "ImagePositionPatient",
+    "ImageOrientationPatient",
+    "PixelSpacing",
+    "Rows",
+    "Columns",
+    "SamplesPerPixel",
+    "PhotometricInterpretation",
+    "NumberOfFrames",
+    "RescaleSlope",
+    "RescaleIntercept",
+    "RescaleType",
+    "ModalityLUTSequence",
+    "ConvolutionKernel",
+    "AcquisitionNumber",
+    "AcquisitionTime",
+    "TemporalPositionIdentifier",
+    "EchoNumbers",
+    "EchoTime",
+    "TriggerTime",
+    "DiffusionBValue",
+    "InversionTime",
+    "SharedFunctionalGroupsSequence",
+    "PerFrameFunctionalGroupsSequence",
+)
+
+_MOMENTS = (
+    "AcquisitionNumber",
+    "TemporalPositionIdentifier",
+    "EchoNumbers",
+    "EchoTime",
+    "DiffusionBValue",
+    "InversionTime",
+    "TriggerTime",
+    "AcquisitionTime",
+)
+"""What may tell two stacks of one series apart that lie at the same place, in the order of trust."""
+
+
+class SetAside(Exception):  # noqa: N818 - not an error
+    """A file that is no slice, with the code that says why."""
+
+    def __init__(self, *, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class Damaged(Exception):  # noqa: N818 - becomes the problem of a stack
+    """A file that should be slices and is damaged, with its series where that could still be read."""
+
+    def __init__(self, *, code: str, series: str) -> None:
+        super().__init__(code)
+        self.code = code
+        self.series = series
+
+
+@dataclass(frozen=True)
+class SliceHeader:
+    """One slice: where it lies, what its numbers mean, and what tells it from other slices."""
+
+    path: Path
+    frame: int
+    """Its place in a multi-frame file, else 0."""
+    series: str = field(repr=False)
+    """Patient, study and series as one text, to be compared and never shown."""
+    modality: str
+    declared: tuple[str, ...] = field(repr=False)
+    """Modality, frame of reference, image type and kernel: whatever makes two stacks of one series."""
+    is_localizer: bool
+    shape: tuple[int, int]
+    """Rows and columns."""
+    position: tuple[float, ...] | None
+    """Of the first pixel's centre, LPS+ mm."""
+    orientation: tuple[float, ...] | None
+    """Direction of a row, then of a column, LPS+."""
+    spacing: tuple[float, ...] | None
+    """Between rows, then between columns, mm."""
+    slope: float | None
+    intercept: float | None
+    rescale_type: str = field(repr=False)
+    has_lookup_table: bool
+    moments: tuple[str, ...] = field(repr=False)
+
+
+def is_dicom_file(path: Path) -> bool:
+    """Whether the content, not the name, is DICOM: it has the preamble, else an image's tags."""
+    try:
+        with path.open("rb") as file:
+            beginning = file.read(_PREAMBLE + 4)
+        if beginning[_PREAMBLE:] == b"DICM":
+            return True
+        if beginning[:2] not in _FIRST_GROUPS:
+            return False
+        with quietly():
+            header = pydicom.dcmread(
+                path, force=True, stop_before_pixels=True, specific_tags=["SOPClassUID", "Rows", "Columns"]
+            )
+            return "SOPClassUID" in header or ("Rows" in header and "Columns" in header)
+    except Exception:  # whatever fails to parse is not DICOM
+        return False
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Without pydicom's warnings, which quote the header, and its checks of values that nobody asks for."""
+    with warnings.catch_warnings(), pydicom.config.disable_value_validation():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def read_headers(path: Path) -> list[SliceHeader]:
+    """Every slice of a DICOM file, mostly one.
+
+    Raises:
+        SetAside: The file is no slice.
+        Damaged: It should be, but its header is cut or contradicts itself.
+    """
+    if not is_dicom_file(path):
+        raise SetAside(code="NOT_DICOM")
+    series = ""
+    try:
+        with quietly():
+            header = pydicom.dcmread(path, force=True, stop_before_pixels=True, specific_tags=list(_TAGS))
+            series = series_key(header)
+            _check_kind(header, series)
+            frames = _frames(header, series)
+            return [_slice(path, number, header, lookup) for number, lookup in enumerate(frames)]
+    except (SetAside, Damaged):
+        raise
+    except Exception:  # pydicom's own texts quote the header
+        raise Damaged(code="HEADER_DAMAGED", series=series) from None
+
+
+def series_key(header: Dataset) -> str:
+    """Patient, study and series, to be compared and never shown."""
+    names = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID")
+    return "\0".join(text(header.get(name)) for name in names)
+
+
+def text(value: object) -> str:
+    """A header's value as text; nothing is the empty text."""
+    if value is None:
+        return ""
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return "\\".join(str(part) for part in value)
+    return str(value).strip()
+
+
+def numbers(value: object, count: int) -> tuple[float, ...] | None:
+    """Exactly `count` numbers, NaN included, or None where the value is not that."""
+    try:
+        found = tuple(float(part) for part in np.atleast_1d(np.asarray(value, dtype=object)))
+    except (TypeError, ValueError):
+        return None
+    return found if len(found) == count else None
+
+
+def _check_kind(header: Dataset, series: str) -> None:
+    sop_class = text(header.get("SOPClassUID"))
+    if sop_class == _SECONDARY_CAPTURE or sop_class.startswith(_SECONDARY_CAPTURE + "."):
+        raise SetAside(code="SECONDARY_CAPTURE")
+    if sop_class not in IMAGES:
+        raise SetAside(code="OTHER_OBJECT")
+    if "Rows" not in header or "Columns" not in header:
+        raise Damaged(code="HEADER_TRUNCATED", series=series)
+    photometric = text(header.get("PhotometricInterpretation"))
+    if int(header.get("SamplesPerPixel", 1)) != 1 or photometric not in ("MONOCHROME1", "MONOCHROME2", ""):
+        raise SetAside(code="SECONDARY_CAPTURE")
+    if "SCREEN SAVE" in text(header.get("ImageType")).upper():
+        raise SetAside(code="SECONDARY_CAPTURE")
+
+
+def _frames(header: Dataset, series: str) -> list[Callable[[str], Any]]:
+    """For each frame how to look a value up: in its own groups, then the shared ones, then the header."""
+    groups = header.get("PerFrameFunctionalGroupsSequence") or []
+    count = int(header.get("NumberOfFrames") or 1)
+    if groups and len(groups) != count:
+        raise Damaged(code="FRAMES_MISSING", series=series)
+    shared = list(header.get("SharedFunctionalGroupsSequence") or [])
+    places = [[group, *shared, header] for group in groups] or [[header]] * count
+    return [_lookup(place) for place in places]
+
+
+def _lookup(places: list[Dataset]) -> Callable[[str], Any]:
+    def find(name: str) -> Any:  # noqa: ANN401 - a header's value
+        for place in places:
+            if name in place:
+                return place.get(name)
+            for element in place:
+                inside = element.value[0] if element.VR == "SQ" and element.value else None
+                if inside is not None and name in inside:
+                    return inside.get(name)
+        return None
+
+    return find
+
+
+def _slice(path: Path, frame: int, header: Dataset, find: Callable[[str], Any]) -> SliceHeader:
+    modality = text(header.get("Modality")) or IMAGES[text(header.get("SOPClassUID"))][-2:]
+    image_type = text(find("FrameType") or header.get("ImageType")).upper()
+    kernel = text(find("ConvolutionKernel"))
+    declared = (modality, text(header.get("FrameOfReferenceUID")), image_type, kernel)
+    slope, intercept = (numbers(find(name), 1) for name in ("RescaleSlope", "RescaleIntercept"))
+    return SliceHeader(
+        path=path,
+        frame=frame,
+        series=series_key(header),
+        modality=modality,
+        declared=declared,
+        is_localizer="LOCALIZER" in image_type,
+        shape=(int(header.Rows), int(header.Columns)),
+        position=numbers(find("ImagePositionPatient"), 3),
+        orientation=numbers(find("ImageOrientationPatient"), 6),
+        spacing=numbers(find("PixelSpacing"), 2),
+        slope=slope[0] if slope else None,
+        intercept=intercept[0] if intercept else None,
+        rescale_type=text(find("RescaleType")).upper(),
+        has_lookup_table="ModalityLUTSequence" in header,
+        moments=tuple(text(find(name)) for name in _MOMENTS),
+    )
