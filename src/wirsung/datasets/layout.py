@@ -1,7 +1,7 @@
 """The PanTS layout: `ImageTr/<id>/ct.nii.gz` and `LabelTr/<id>/segmentations/<structure>.nii.gz`.
 
-The release's own test cases lie in `ImageTe/` and `LabelTe/`. A release of PanTS as downloaded has the same layout, with `LabelAll/` where its labels were not sorted yet,
-and no `dataset.toml`.
+The release's own test cases lie in `ImageTe/` and `LabelTe/`. A release of PanTS as downloaded has the same
+layout, with `LabelAll/` where its labels were not sorted yet, and no `dataset.toml`.
 """
 
 import re

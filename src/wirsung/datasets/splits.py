@@ -170,8 +170,8 @@ def _dealt(rows: Sequence[ManifestRow], folds: int, seed: int) -> dict[str, int]
         tumour.setdefault(row.patient, []).append(row.tumour)
     if folds < 2 or folds > len(tumour):
         msg = (
-            f"{folds} folds can't be made of {len(tumour)} patients: it takes at least 2 folds, and a patient "
-            "for each. Choose another --folds."
+            f"{folds} folds can't be made of {len(tumour)} patients: it takes at least 2 folds, and "
+            "a patient for each. Choose another --folds."
         )
         raise ConfigError(msg)
     order = sorted(tumour, key=lambda patient: (_stratum(tumour[patient]), _hash(seed, patient)))
