@@ -37,24 +37,53 @@ class CaseName:
         )
 
 
+class Pair:
+    """Two label maps and what is looked up once for all structures."""
+
+    def __init__(self, reference: Volume, prediction: Volume) -> None:
+        self.reference, self.prediction = reference, prediction
+        self._counts = confusion(reference.voxels, prediction.voxels)
+        self._boxes = [_boxes(volume.voxels) for volume in (reference, prediction)]
+
+    @property
+    def values(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The values present in the reference and in the prediction."""
+        reference, prediction = (np.flatnonzero(self._counts.any(axis=axis)).tolist() for axis in (1, 0))
+        return tuple(reference), tuple(prediction)
+
+    def overlap(self, view: View) -> Overlap:
+        """The voxel counts of one structure."""
+        return overlap(self._counts, view.reference_values, view.prediction_values)
+
+    def surface_distances(self, view: View) -> SurfaceDistances:
+        """The distances of one structure, which both hold; the masks are cut out to the box around them."""
+        sides = (view.reference_values, view.prediction_values)
+        boxes = [
+            box
+            for known, values in zip(self._boxes, sides, strict=True)
+            for value in values
+            if value <= len(known) and (box := known[value - 1])
+        ]
+        around = tuple(
+            slice(min(item[axis].start for item in boxes), max(item[axis].stop for item in boxes))
+            for axis in range(3)
+        )
+        reference = mask_of(self.reference.voxels[around], view.reference_values)
+        prediction = mask_of(self.prediction.voxels[around], view.prediction_values)
+        return surface_distances(reference, prediction, self.reference.spacing_mm)
+
+
 def score_case(
-    name: CaseName,
-    reference: Volume,
-    prediction: Volume,
-    views: Collection[View],
-    *,
-    annotated: Collection[str] | None = None,
+    name: CaseName, pair: Pair, views: Collection[View], *, annotated: Collection[str] | None = None
 ) -> list[Score]:
     """The scores of one case: a row a structure and metric, in the order of the views.
 
     Args:
         name: Case, method and protocol.
-        reference: Label map.
-        prediction: Label map on the same grid.
+        pair: Reference and prediction, on one grid.
         views: Which values are which structure.
         annotated: The structures that this reference annotates; None for all.
     """
-    pair = _Pair(reference, prediction)
     rows: list[Score] = []
     for view in views:
         if annotated is not None and view.structure not in annotated:
@@ -75,37 +104,7 @@ def lesion_probability(name: CaseName, probability: Volume) -> Score:
     return name.row(LESION, LESION_PROBABILITY, float(np.nanmax(probability.voxels)))
 
 
-class _Pair:
-    """Two label maps and what is looked up once for all structures."""
-
-    def __init__(self, reference: Volume, prediction: Volume) -> None:
-        self.reference, self.prediction = reference, prediction
-        self._counts = confusion(reference.voxels, prediction.voxels)
-        self._boxes = [ndimage.find_objects(volume.voxels) for volume in (reference, prediction)]
-
-    def overlap(self, view: View) -> Overlap:
-        """The voxel counts of one structure."""
-        return overlap(self._counts, view.reference_values, view.prediction_values)
-
-    def surface_distances(self, view: View) -> SurfaceDistances:
-        """The distances of one structure, which both hold; the masks are cut out to the box around them."""
-        sides = (view.reference_values, view.prediction_values)
-        boxes = [
-            known[value - 1]
-            for known, values in zip(self._boxes, sides, strict=True)
-            for value in values
-            if value <= len(known) and known[value - 1] is not None
-        ]
-        box = tuple(
-            slice(min(item[axis].start for item in boxes), max(item[axis].stop for item in boxes))
-            for axis in range(3)
-        )
-        reference = _mask(self.reference.voxels[box], view.reference_values)
-        prediction = _mask(self.prediction.voxels[box], view.prediction_values)
-        return surface_distances(reference, prediction, self.reference.spacing_mm)
-
-
-def _values(protocol: Protocol, pair: _Pair, view: View) -> Iterator[tuple[str, float, Reason | None]]:
+def _values(protocol: Protocol, pair: Pair, view: View) -> Iterator[tuple[str, float, Reason | None]]:
     found = pair.overlap(view)
     emptiness = {"reference_empty": found.reference == 0, "prediction_empty": found.prediction == 0}
     compute = _metrics(found, pair.reference.voxel_volume_mm3 / 1000)
@@ -138,8 +137,23 @@ def _surface_metrics(distances: SurfaceDistances, protocol: Protocol) -> dict[st
     return metrics
 
 
-def _mask(voxels: LabelMap, values: tuple[int, ...]) -> Mask:
-    """One lookup for all values; label maps are small integers."""
+def mask_of(voxels: LabelMap, values: tuple[int, ...]) -> Mask:
+    """The voxels that have any of the values.
+
+    Example:
+        >>> mask_of(np.array([[[0, 1, 2]]]), (1, 2)).tolist()
+        [[[False, True, True]]]
+    """
     lookup = np.zeros(max(int(voxels.max()), *values) + 1, dtype=np.bool_)
     lookup[list(values)] = True
     return np.asarray(lookup[voxels])
+
+
+def _boxes(voxels: LabelMap) -> list[tuple[slice, slice, slice] | None]:
+    """The box around each value from 1 on; None for one that is absent."""
+    if not voxels.flags.f_contiguous:
+        found: list[tuple[slice, slice, slice] | None] = ndimage.find_objects(voxels)  # type: ignore[assignment]
+        return found
+    # scipy walks in C order, so an array in Fortran order, as nibabel's are, is read the other way round.
+    turned = ndimage.find_objects(voxels.T)
+    return [None if box is None else (box[2], box[1], box[0]) for box in turned]

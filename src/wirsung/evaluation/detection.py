@@ -110,8 +110,10 @@ def proportion(hits: int, total: int) -> Proportion:
     share = hits / total
     middle = (share + z**2 / (2 * total)) / (1 + z**2 / total)
     half = z / (1 + z**2 / total) * math.sqrt(share * (1 - share) / total + z**2 / (4 * total**2))
-    # At 0 and at all the bound is exactly 0 and 1; rounding must not put it beyond.
-    return Proportion(share, max(0.0, middle - half), min(1.0, middle + half), hits, total)
+    # At none and at all the bound is exactly 0 and 1, but for rounding.
+    low = 0.0 if hits == 0 else middle - half
+    high = 1.0 if hits == total else middle + half
+    return Proportion(share, low, high, hits, total)
 
 
 def _placements(

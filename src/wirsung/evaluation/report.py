@@ -90,11 +90,8 @@ def _overview(evaluated: Evaluated) -> Section:
 
 def _tiles(evaluated: Evaluated) -> Iterator[Tile]:
     structure = evaluated.leading_structure
-    yield Tile(
-        "Cases",
-        str(len(evaluated.cases)),
-        f"{len(evaluated.scores.structures(evaluated.methods[0].name))} structures",
-    )
+    count = len(evaluated.scores.structures(evaluated.methods[0].name))
+    yield Tile("Cases", str(len(evaluated.cases)), f"{count} structure{'s' * (count != 1)}")
     several = len(evaluated.methods) > 1
     for found in evaluated.findings.methods:
         for metric in evaluated.protocol.headline_names[: 1 if several else 3]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from wirsung.datasets.layout import Case
 from wirsung.errors import WirsungError
-from wirsung.evaluation.case import LESION
+from wirsung.evaluation.case import LESION, mask_of
 from wirsung.evaluation.evaluated import Evaluated
 from wirsung.evaluation.inputs import Method
 from wirsung.evaluation.report_tables import digits_of, metric_title
@@ -125,7 +125,7 @@ def _said(evaluated: Evaluated, case: str) -> str:
         for metric in evaluated.protocol.headline_names:
             row = evaluated.scores.by_case(method.name, structure, metric).get(case)
             if row and not math.isnan(row.value):
-                unit = "" if row.unit == "1" else f" {row.unit}"
+                unit = "" if row.unit == "1" else f"\N{NO-BREAK SPACE}{row.unit}"
                 values.append(f"{metric_title(metric)} {row.value:.{digits_of(metric)}f}{unit}")
         name = f"{method.name}: " if len(evaluated.methods) > 1 else ""
         words.append(f"{name}{structure.replace('_', ' ')} {', '.join(values) or 'not scored'}")
@@ -177,8 +177,8 @@ def _contours(
 def _masks(pair: tuple[Volume, Volume], view: View) -> tuple[Volume, Volume]:
     one, other = pair
     return (
-        one.with_voxels(np.isin(one.voxels, view.reference_values)),
-        other.with_voxels(np.isin(other.voxels, view.prediction_values)),
+        one.with_voxels(mask_of(one.voxels, view.reference_values)),
+        other.with_voxels(mask_of(other.voxels, view.prediction_values)),
     )
 
 

@@ -1,5 +1,6 @@
 """The tables of report.html."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,6 +8,7 @@ from wirsung.compute.cases import Outcome
 from wirsung.evaluation.detection import Proportion
 from wirsung.evaluation.evaluated import Evaluated
 from wirsung.evaluation.protocol import unit_of
+from wirsung.evaluation.scores import Score
 from wirsung.evaluation.statistics import Summary
 from wirsung.evaluation.summary import MethodFindings, PairFindings
 from wirsung.pages.template import Block, Cell, Facts, Table
@@ -70,27 +72,43 @@ def score_table(evaluated: Evaluated) -> Table:
 
 
 def case_table(evaluated: Evaluated) -> Table:
-    """A row a case and method, for the leading structure, worst first."""
+    """A row a case with the leading structure's scores of every method, the first method's worst first."""
     structure = evaluated.leading_structure
-    names = evaluated.protocol.metric_names
-    metrics = [*evaluated.protocol.headline_names, *(name for name in names if name.endswith("volume_ml"))]
-    several = len(evaluated.methods) > 1
+    centres = evaluated.reference.centres
+    columns = _case_columns(evaluated)
+    found = {key: evaluated.scores.by_case(key[0], structure, key[1]) for key in columns}
+    leading = found[next(iter(columns))]
     rows: list[tuple[float, tuple[Cell | str, ...]]] = []
-    for method in evaluated.methods:
-        found = {metric: evaluated.scores.by_case(method.name, structure, metric) for metric in metrics}
-        for case, leading in found[metrics[0]].items():
-            cells: list[Cell | str] = [case, *([method.name] if several else [])]
-            cells.append(evaluated.reference.centres.get(case, "")) if evaluated.reference.centres else None
-            cells += [Cell.number(found[metric][case].value, digits_of(metric)) for metric in metrics]
-            cells.append((leading.reason or "").replace("_", " "))
-            rows.append((leading.value if leading.reason is None else -1.0, tuple(cells)))
+    for case in evaluated.cases:
+        head: list[Cell | str] = [case, *([centres.get(case, "")] if centres else [])]
+        cells = [_score_cell(found[key].get(case)) for key in columns]
+        order = leading[case].value if case in leading else math.nan
+        rows.append((-1.0 if math.isnan(order) else order, (*head, *cells)))
     rows.sort(key=lambda row: row[0])
-    titles = [f"{metric_title(name)}" + _unit_suffix(name) for name in metrics]
-    head = ["case", *(["method"] if several else []), *(["centre"] if evaluated.reference.centres else [])]
-    caption = f"{structure.replace('_', ' ').capitalize()}, worst first; undefined cases lead."
+    caption = f"{structure.replace('_', ' ').capitalize()}, worst first."
     if len(rows) > _MOST_CASES:
-        caption += f" The first {_MOST_CASES} of {len(rows)} rows; scores.csv has all."
-    return Table((*head, *titles, "why undefined"), tuple(row for _, row in rows[:_MOST_CASES]), caption)
+        caption += f" The first {_MOST_CASES} of {len(rows)} cases; scores.csv has all."
+    names = ("case", *(["centre"] if centres else []), *columns.values())
+    return Table(names, tuple(row for _, row in rows[:_MOST_CASES]), caption)
+
+
+def _case_columns(evaluated: Evaluated) -> dict[tuple[str, str], str]:
+    """Method and metric of each column, and its title."""
+    several = len(evaluated.methods) > 1
+    columns = {}
+    for metric in (*evaluated.protocol.headline_names, "volume_ml"):
+        for method in evaluated.methods if metric in evaluated.protocol.metric_names else ():
+            title = metric_title(metric) + _unit_suffix(metric)
+            columns[method.name, metric] = f"{title}, {method.name}" if several else title
+    if "reference_volume_ml" in evaluated.protocol.metric_names:
+        columns[evaluated.methods[0].name, "reference_volume_ml"] = "reference volume, ml"
+    return columns
+
+
+def _score_cell(row: Score | None) -> Cell:
+    if row is None:
+        return Cell.number(math.nan, 0, "not scored")
+    return Cell.number(row.value, digits_of(row.metric), (row.reason or "").replace("_", " "))
 
 
 def comparison_table(pairs: Sequence[PairFindings]) -> Table:

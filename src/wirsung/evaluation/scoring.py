@@ -3,7 +3,7 @@
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from wirsung.compute.atomic import write_json
 from wirsung.compute.cases import Skip
 from wirsung.datasets.layout import Case
 from wirsung.errors import ImageError, LabelError, ManifestError
-from wirsung.evaluation.case import LESION, CaseName, lesion_probability, score_case
+from wirsung.evaluation.case import LESION, CaseName, Pair, lesion_probability, score_case
 from wirsung.evaluation.scores import Score
 from wirsung.evaluation.views import View, is_annotated
 from wirsung.imaging.geometry import same_grid_as
@@ -56,7 +56,10 @@ def score_task(task: Task) -> list[Score]:
         raise Skip(kept)
     reference, annotated = read_reference(task.reference, task.reference_scheme, task.views)
     prediction = read_prediction(case, task.prediction, task.scheme, reference)
-    rows = score_case(task.name, reference, prediction, task.views, annotated=annotated)
+    pair = Pair(reference, prediction)
+    _check_values(pair.values[0], task.reference_scheme, f"the reference of case {case}")
+    _check_values(pair.values[1], task.scheme, task.prediction.name)
+    rows = score_case(task.name, pair, task.views, annotated=annotated)
     scored = {view.structure for view in task.views} if annotated is None else annotated
     if task.probability and LESION in scored:
         rows.append(lesion_probability(task.name, _read_probability(task.probability)))
@@ -94,9 +97,7 @@ def read_reference(
         present = reference.structure_names()
         annotated = {view.structure for view in views if is_annotated(view.structure, scheme, present)}
         return reference.label_map(scheme), frozenset(annotated)
-    volume = read_label_map(reference)
-    _check_values(volume, scheme, reference.name)
-    return volume, None
+    return _read_label_map(reference, scheme), None
 
 
 def read_prediction(case: str, path: Path, scheme: Scheme, reference: Volume) -> Volume:
@@ -105,14 +106,20 @@ def read_prediction(case: str, path: Path, scheme: Scheme, reference: Volume) ->
     Raises:
         WirsungError: It can't be read, holds a value that the scheme does not, or lies on another grid.
     """
-    volume = read_label_map(path)
-    _check_values(volume, scheme, path.name)
+    volume = _read_label_map(path, scheme)
     return same_grid_as(volume, reference, case=case, names=("reference", "prediction"))
 
 
-def _check_values(volume: Volume, scheme: Scheme, file_name: str) -> None:
-    present = np.flatnonzero(np.bincount(volume.voxels.ravel(order="K")))
-    unknown = [int(value) for value in present if value and value not in scheme.values]
+def _read_label_map(path: Path, scheme: Scheme) -> Volume:
+    """Read it, and refuse values beyond the scheme's at once: the joint histogram grows with their square."""
+    volume = read_label_map(path)
+    if volume.voxels.max() > max(scheme.values):
+        _check_values(np.unique(volume.voxels).tolist(), scheme, path.name)
+    return volume
+
+
+def _check_values(values: Iterable[int], scheme: Scheme, file_name: str) -> None:
+    unknown = [value for value in values if value and value not in scheme.values]
     if unknown:
         few = ", ".join(map(str, unknown[:5])) + (" and more" if len(unknown) > 5 else "")
         msg = (

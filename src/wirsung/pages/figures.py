@@ -46,15 +46,13 @@ def box_plot(
     """
     series = list(dict.fromkeys(name for row in groups.values() for name in row))
     step = 0.8 / max(len(series), 1)
-    height = 1.0 + len(groups) * max(0.34, 0.30 * len(series))
+    height = 1.2 + len(groups) * max(0.36, 0.30 * len(series))
     figure, axes = _figure(height)
     for row, values_of in enumerate(groups.values()):
         for index, name in enumerate(series):
             values = np.asarray(values_of.get(name, ()), dtype=np.float64)
             place = row + (index - (len(series) - 1) / 2) * step
-            _box(
-                axes, values[np.isfinite(values)], place, min(0.62 * step, 0.5), COLOURS[index % len(COLOURS)]
-            )
+            _box(axes, values[np.isfinite(values)], place, 0.62 * step, COLOURS[index % len(COLOURS)])
     axes.set_yticks(range(len(groups)), list(groups))
     axes.set_ylim(len(groups) - 0.5, -0.5)
     axes.set_xlabel(label)

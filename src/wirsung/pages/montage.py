@@ -25,7 +25,7 @@ from wirsung.pages.template import Picture
 WINDOW_HU = (-160.0, 240.0)
 """The usual abdominal window."""
 
-_BACKGROUND = "#0e1419"
+_BACKGROUND = "#000000"
 _PALE = "#cfd8de"
 _PANEL_IN = 3.4
 _DPI = 110
@@ -107,7 +107,9 @@ def _panels(
     masks: Sequence[Volume], image: Volume | None, window: tuple[float, float], count: int
 ) -> list[_Panel]:
     grid = masks[0]
-    together = np.logical_or.reduce([volume.voxels.astype(bool) for volume in masks])
+    together = masks[0].voxels.astype(bool, copy=True)
+    for volume in masks[1:]:
+        together |= volume.voxels.astype(bool, copy=False)
     i, j = _crop(together, grid.spacing_mm, 40.0 if image else 15.0)
     panels = []
     for k in slice_indices(together, count):
