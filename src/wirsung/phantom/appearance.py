@@ -1,4 +1,4 @@
-"""A CT of the phantom: each tissue's CT number in its phase, texture, partial volume, noise, and the table."""
+"""A CT of the phantom: each tissue's CT number, texture, partial volume, noise, and the table below."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from wirsung.phantom.tissues import Tissue
 HU_RANGE = (-1024, 3071)
 """What 12 bits with an intercept of -1024 hold."""
 
-_TABLE_HU = (-150.0, -870.0)
+_TABLE_HU = (-20.0, -850.0)
 _TABLE_CODES = (254, 255)
 _TABLE_MM = (25.0, 3.0, 210.0)
 """Thickness, thickness of its shell, half width."""

@@ -18,6 +18,7 @@ import numpy as np
 from wirsung.compute.atomic import write_json
 from wirsung.compute.cases import Outcome, Skip, map_cases
 from wirsung.errors import StorageError
+from wirsung.imaging.arrays import Mask
 from wirsung.imaging.nifti import write_nifti
 from wirsung.imaging.volume import Volume
 from wirsung.phantom.appearance import Scene, ct_image
@@ -62,8 +63,7 @@ def _prepare(out: Path, wanted: Any) -> None:  # noqa: ANN401 - a set of names
             if folder.name.startswith(_PARTIAL + "phantom_") or (ours and folder.name not in wanted):
                 shutil.rmtree(folder)
     except OSError as error:
-        msg = f"{out}: can't be written ({error.strerror or type(error).__name__}). Choose another output."
-        raise StorageError(msg) from error
+        raise _storage_error(out, error) from error
 
 
 def _make(task: _Task) -> Record:
@@ -72,12 +72,17 @@ def _make(task: _Task) -> Record:
     finished = read_record(settings.out / plan.id)
     if finished is not None and finished.get("fingerprint") == settings.fingerprint():
         raise Skip(finished)
+    if finished is None and (settings.out / plan.id).exists():
+        msg = (
+            f"{settings.out / plan.id} exists and is no phantom case. Move it away, or choose another output."
+        )
+        raise StorageError(msg)
     with _whole_folder(settings.out / plan.id) as folder:
         body = build_body(plan.patient, image_grid(settings, plan.centre))
         image, look = _image(settings, plan, body)
         _write_image(settings, plan, Volume(image, body.grid.affine), folder)
         volumes_ml = _write_masks(body, folder / "segmentations")
-        _write_readers(settings, number, body, folder)
+        look["readers"] = _write_readers(settings, number, body, folder)
         grid = {"shape": list(body.grid.shape), "affine": body.grid.affine.tolist()}
         record = {**case_record(settings, plan, body.truth, volumes_ml), **look, "grid": grid}
         write_json(folder / TRUTH_FILE, record)
@@ -87,17 +92,28 @@ def _make(task: _Task) -> Record:
 @contextmanager
 def _whole_folder(final: Path) -> Iterator[Path]:
     """A temporary folder beside `final` that becomes it when the block ends well, and vanishes otherwise."""
-    partial = Path(tempfile.mkdtemp(prefix=f"{_PARTIAL}{final.name}-", dir=final.parent))
+    partial = _temporary(final)
     try:
         yield partial
         partial.chmod(0o755)
         if final.exists():
-            old = Path(tempfile.mkdtemp(prefix=f"{_PARTIAL}{final.name}-", dir=final.parent))
+            old = _temporary(final)
             final.replace(old)
             shutil.rmtree(old, ignore_errors=True)
         partial.replace(final)
+    except OSError as error:
+        raise _storage_error(final, error) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _temporary(final: Path) -> Path:
+    return Path(tempfile.mkdtemp(prefix=f"{_PARTIAL}{final.name}-", dir=final.parent))
+
+
+def _storage_error(path: Path, error: OSError) -> StorageError:
+    reason = error.strerror or type(error).__name__
+    return StorageError(f"{path}: can't be written ({reason}). Free some space, or choose another output.")
 
 
 def _image(settings: PhantomSettings, plan: CasePlan, body: Body) -> tuple[Any, Record]:
@@ -143,9 +159,20 @@ def _write_masks(body: Body, folder: Path) -> dict[str, float]:
     return volumes_ml
 
 
-def _write_readers(settings: PhantomSettings, number: int, body: Body, folder: Path) -> None:
+def _write_readers(settings: PhantomSettings, number: int, body: Body, folder: Path) -> Record:
+    """Write the further readers' masks; returns each reader's Dice by structure, None where both are empty."""
+    found: Record = {}
     for reader in range(2, settings.readers + 1):
+        name = f"reader-{reader}"
+        found[name] = {}
         seeds = (settings.seed, number, reader)
         drawn = read_case(body.masks, body.grid.spacing_mm, seeds=seeds, median_dsc=settings.reader_dsc)
         for structure, mask in drawn:
-            write_nifti(folder / f"reader-{reader}" / f"{structure}.nii.gz", Volume(mask, body.grid.affine))
+            write_nifti(folder / name / f"{structure}.nii.gz", Volume(mask, body.grid.affine))
+            found[name][structure] = _dsc(body.masks[structure], mask)
+    return found
+
+
+def _dsc(reference: Mask, prediction: Mask) -> float | None:
+    size = np.count_nonzero(reference) + np.count_nonzero(prediction)
+    return round(2 * np.count_nonzero(reference & prediction) / size, 6) if size else None

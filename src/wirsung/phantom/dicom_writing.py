@@ -1,4 +1,4 @@
-"""A phantom scan as one DICOM series; everything about the patient is made up, visibly so. LPS+ stays in here."""
+"""A phantom scan as one DICOM series; all about the patient is visibly made up. LPS+ stays in here."""
 
 import hashlib
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ class SeriesHeader:
 
 
 def write_series(folder: Path, volume: Volume, header: SeriesHeader) -> None:
-    """Write a file per slice, IM0001 and so on; as in a real archive, their order tells nothing of their place.
+    """Write a file per slice, IM0001 and so on; as in a real archive, the order tells no place.
 
     Args:
         folder: Exists, and is empty.

@@ -48,7 +48,7 @@ class SmoothField:
 
 
 def _weights(count: int, spacing_mm: float, length_mm: float) -> NDArray[np.float32]:
-    """Rows: voxels; columns: nodes one sigma apart, from two sigma before the first voxel to two past the last."""
+    """Rows: voxels; columns: nodes one sigma apart, two of them beyond each end."""
     nodes = int(np.ceil(count * spacing_mm / length_mm)) + 5
     voxel_mm = np.arange(count)[:, None] * spacing_mm
     node_mm = (np.arange(nodes)[None, :] - 2) * length_mm

@@ -14,7 +14,7 @@ from wirsung.phantom.scanner import filtered, gain
 LARGEST = 4095
 """What 12 bits hold."""
 
-_BIAS_SD = 0.13
+_BIAS_SD = 0.15
 # Each HU of CT texture is this fraction of the tissue's MR signal.
 _TEXTURE = 0.006
 Coefficients = dict[str, float]
@@ -22,7 +22,7 @@ Coefficients = dict[str, float]
 
 
 def draw_bias(rng: np.random.Generator) -> Coefficients:
-    """A field of about 0.7 to 1.4, smooth as a receive coil's: the polynomial of its logarithm, up to order 2."""
+    """A field of about 0.7 to 1.4, smooth as a receive coil's: a polynomial of order 2 of its logarithm."""
     powers = [power for power in product(range(3), repeat=3) if 0 < sum(power) <= 2]
     return {" ".join(map(str, power)): round(float(rng.normal(0, _BIAS_SD)), 5) for power in powers}
 

@@ -1,4 +1,4 @@
-"""Who is in the cohort: centre, phase, tumour and patient of each case, told by the seed and its number alone."""
+"""Who is in the cohort: centre, phase, tumour and patient of each case, by seed and number alone."""
 
 from dataclasses import dataclass, replace
 

@@ -126,7 +126,7 @@ def target_dsc(median_dsc: float, quantile: float) -> float:
 
 
 def spread_quantile(index: int, start: float) -> float:
-    """The quantile of case `index`, 0 to 1: any run of cases covers 0 to 1 evenly, and so has the chosen median.
+    """The quantile of case `index`, 0 to 1: any run of cases covers 0 to 1 evenly.
 
     Source:
         The golden-ratio sequence (H. Weyl 1916): the fractional parts of multiples of an irrational number.
