@@ -1,0 +1,226 @@
+"""Curating one case: read, convert, align, measure, write."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wirsung import __version__
+from wirsung.anatomy.schemes import Scheme, scheme
+from wirsung.compute.cases import Skip
+from wirsung.curation.dicom_facts import read_dicom
+from wirsung.curation.intake import Source, dicom_files
+from wirsung.curation.labels import Labels, read_labels
+from wirsung.curation.measure import measure, sha256_of_voxels
+from wirsung.curation.metadata import Metadata
+from wirsung.curation.outputs import Staging, remove_case, staged
+from wirsung.curation.pseudonyms import pseudonym
+from wirsung.curation.records import Record, fingerprint, read_record, write_record
+from wirsung.datasets.layout import SUFFIX, Modality, is_case_id
+from wirsung.datasets.manifest import ManifestRow, StructureRow
+from wirsung.datasets.painting import paint
+from wirsung.errors import ImageError, ManifestError, StorageError, WirsungError
+from wirsung.imaging.arrays import Mask
+from wirsung.imaging.nifti import read_image, write_nifti
+from wirsung.imaging.orientation import axis_codes, reorient
+from wirsung.imaging.volume import Volume
+
+AXIS_CODES = "RPS"
+"""How curated volumes lie on the disk, as PanTS's do."""
+OFFICIAL = "pants-28"
+"""The scheme of the masks and of the combined labels."""
+
+_RECIPE = 1  # counted up whenever the same source gives other files
+_LESION = "pancreatic_lesion"
+
+
+@dataclass(frozen=True)
+class CaseTask:
+    """One case and how to curate it."""
+
+    source: Source
+    metadata: Metadata
+    out: Path
+    scheme: Scheme
+    """Of the source's labels."""
+    modality: Modality
+    """Where nothing else tells."""
+    clip_hu: tuple[int, int] | None
+    key: bytes = field(repr=False)
+    """For pseudonyms; empty where there is no DICOM."""
+    run: str
+
+
+@dataclass(frozen=True)
+class _Image:
+    """The image as read, and what is known of it."""
+
+    volume: Volume
+    modality: Modality
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """Columns of the manifest."""
+    notes: Mapping[str, int] = field(default_factory=dict)
+    """What was repaired or set aside while reading."""
+
+
+def curate_case(task: CaseTask) -> Record:
+    """Put one case into the dataset; where it fails, nothing of it is there, no older version either.
+
+    Raises:
+        Skip: It is done, and neither its source nor the settings changed.
+        WirsungError: It can't be curated.
+    """
+    source = task.source
+    try:
+        if source.problem:
+            raise ManifestError(source.problem)
+        mark = _fingerprint(task)
+        before = read_record(task.out, source.case)
+        if before is not None and before.fingerprint == mark:
+            raise Skip(before)
+        return _curated(task, mark)
+    except StorageError:
+        raise
+    except WirsungError:
+        if is_case_id(source.case):
+            remove_case(task.out, source.case)
+        raise
+
+
+def _curated(task: CaseTask, mark: str) -> Record:
+    source = task.source
+    image = _read_image(task)
+    labels = read_labels(source, task.scheme, image.volume) if source.has_labels else None
+    turned, converted = _converted(image, task)
+    with staged(task.out, source.case, source.subset) as staging:
+        write_nifti(staging.image_folder / f"{image.modality}{SUFFIX}", turned)
+        measured = _write_labels(labels, image.volume, turned, staging, source.case) if labels else ()
+    row = _row(task, image, turned, measured)
+    done = {
+        "tool": f"wirsung {__version__}",
+        "source": source.kind,
+        "files": len(_files(source)),
+        "axis_codes": [axis_codes(image.volume.affine), AXIS_CODES],
+        **converted,
+        "notes": dict(image.notes),
+        "labels": "label map" if source.label_map else "masks" if source.masks else None,
+        "label_scheme": task.scheme.name if source.has_labels else None,
+        "dropped": list(labels.dropped) if labels else [],
+    }
+    record = Record(source.case, mark, task.run, row, measured, done, dict(task.metadata.values))
+    write_record(task.out, record)
+    return record
+
+
+def _read_image(task: CaseTask) -> _Image:
+    source, told = task.source, task.metadata.values.get("modality")
+    if source.kind == "nifti":
+        if told and source.modality and told != source.modality:
+            msg = (
+                f"Case {source.case} is {source.image.name}, but metadata.csv says {told}. Mend one of them."
+            )
+            raise ManifestError(msg)
+        return _Image(read_image(source.image), source.modality or told or task.modality)
+    series = read_dicom(dicom_files(source.image))
+    modality: Modality = "ct"
+    if not series.is_ct:
+        modality = told or task.modality
+    if (series.is_ct and told in ("t1", "t2")) or (not series.is_ct and modality == "ct"):
+        what = "CT" if series.is_ct else "MR"
+        msg = f"Case {source.case} is {what} by its DICOM headers. Say so in metadata.csv or with --modality."
+        raise ImageError(msg)
+    facts = dict(series.facts)
+    for column, value in series.identity.items():
+        facts[column] = pseudonym(task.key, column, value)
+    return _Image(series.volume, modality, facts, series.notes)
+
+
+def _converted(image: _Image, task: CaseTask) -> tuple[Volume, dict[str, Any]]:
+    """The image as it is written, and what was done to its values."""
+    volume = reorient(image.volume, AXIS_CODES)
+    volume = Volume(volume.voxels, volume.affine + 0.0)  # no -0.0, so that equal grids are equal files
+    voxels = volume.voxels
+    if image.modality != "ct":
+        return volume, {"clip_hu": None, "clipped_voxels": 0, "rounded": False}
+    clipped = 0
+    if task.clip_hu is not None:
+        low, high = task.clip_hu
+        clipped = int(np.count_nonzero((voxels < low) | (voxels > high)))
+        voxels = np.clip(voxels, low, high)
+    is_rounded = voxels.dtype != np.int16
+    if is_rounded:
+        bounds = np.iinfo(np.int16)
+        if voxels.min() < bounds.min or voxels.max() > bounds.max:
+            msg = (
+                f"Case {task.source.case} holds {voxels.min():g} to {voxels.max():g} HU, but {bounds.min} to "
+                f"{bounds.max} can be written. Clip it with --clip-hu."
+            )
+            raise ImageError(msg)
+        voxels = np.rint(voxels).astype(np.int16)
+    done = {"clip_hu": task.clip_hu, "clipped_voxels": clipped, "rounded": is_rounded}
+    return volume.with_voxels(voxels), done
+
+
+def _write_labels(
+    labels: Labels, read: Volume, turned: Volume, staging: Staging, case: str
+) -> tuple[StructureRow, ...]:
+    """Write each mask and the label map of all; one mask is in memory at a time."""
+    measured: list[StructureRow] = []
+
+    def masks() -> Iterator[tuple[str, Mask]]:
+        for name, found in labels.masks:
+            mask: Mask = reorient(read.with_voxels(found), AXIS_CODES).voxels
+            write_nifti(staging.mask_path(name), turned.with_voxels(mask))
+            measured.append(measure(case, name, mask, turned))
+            yield name, mask
+
+    label_map = paint(masks(), turned.shape, scheme(OFFICIAL))
+    write_nifti(staging.combined_path, turned.with_voxels(label_map))
+    return tuple(sorted(measured, key=lambda row: row.structure))
+
+
+def _row(task: CaseTask, image: _Image, turned: Volume, measured: tuple[StructureRow, ...]) -> ManifestRow:
+    lesion = [row.volume_ml > 0 for row in measured if row.structure == _LESION]
+    shape, spacing = turned.shape, turned.spacing_mm
+    facts = {"patient": task.source.case, "tumour": lesion[0] if lesion else None, **image.facts}
+    return ManifestRow(
+        case=task.source.case,
+        modality=image.modality,
+        subset=task.source.subset,
+        shape_i=shape[0],
+        shape_j=shape[1],
+        shape_k=shape[2],
+        spacing_i_mm=spacing[0],
+        spacing_j_mm=spacing[1],
+        spacing_k_mm=spacing[2],
+        has_labels=bool(measured),
+        image_sha256=sha256_of_voxels(turned.voxels),
+        structures=tuple(row.structure for row in measured),
+        **facts,
+    )
+
+
+def _files(source: Source) -> dict[str, Path]:
+    """The source's files by their role."""
+    if source.kind == "dicom":
+        files = {f"image {number}": path for number, path in enumerate(dicom_files(source.image))}
+    else:
+        files = {"image": source.image}
+    files |= {f"mask {path.name}": path for path in source.masks}
+    return files | ({"labels": source.label_map} if source.label_map else {})
+
+
+def _fingerprint(task: CaseTask) -> str:
+    settings = {
+        "recipe": _RECIPE,
+        "modality": task.modality,
+        "named": (task.source.kind, task.source.modality, task.metadata.values.get("modality")),
+        "clip_hu": task.clip_hu,
+        "scheme": task.scheme if task.source.has_labels else None,
+        "subset": task.source.subset,
+        # Another key makes other pseudonyms: one patient must not be two.
+        "key": pseudonym(task.key, "key", "check") if task.source.kind == "dicom" else None,
+    }
+    return fingerprint(_files(task.source), settings)

@@ -1,0 +1,111 @@
+"""Masks of a case's structures on its image's grid, from mask files or from a label map."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from wirsung.anatomy.schemes import Scheme
+from wirsung.anatomy.structures import structures
+from wirsung.curation.intake import Source, stem
+from wirsung.datasets.painting import painting_order
+from wirsung.errors import LabelError, near_names
+from wirsung.imaging.arrays import Mask
+from wirsung.imaging.geometry import same_grid_as
+from wirsung.imaging.nifti import read_label_map, read_mask
+from wirsung.imaging.volume import Volume
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Which structures a case's labels tell, and which they name in vain."""
+
+    structures: tuple[str, ...]
+    """In painting order."""
+    dropped: tuple[str, ...]
+    """Classes of the scheme, present in the case, that none of the official structures stands for."""
+    masks: Iterator[tuple[str, Mask]]
+    """Each structure's mask on the image's grid, read when asked for; once."""
+
+
+def read_labels(source: Source, scheme: Scheme, image: Volume) -> Labels:
+    """The labels of a case on the image's grid, as the image was read.
+
+    A label map gives a structure all voxels that lie in it, parts included: the pancreas of a map with
+    pancreas 1 and lesion 2 is both. Mask files are taken as they are.
+
+    Raises:
+        LabelError: A value or a mask's name is not in the scheme, or a voxel holds no label.
+        GeometryError: A mask lies on another grid, by more than the order of its axes.
+        ImageError: A file is damaged.
+    """
+    if source.label_map is not None:
+        return _from_label_map(source, source.label_map, scheme, image)
+    return _from_masks(source, scheme, image)
+
+
+def _from_label_map(source: Source, path: Path, scheme: Scheme, image: Volume) -> Labels:
+    read = read_label_map(path)
+    voxels = same_grid_as(read, image, case=source.case, names=(source.image.name, path.name)).voxels
+    seen = np.zeros(max(*scheme.values, int(voxels.max())) + 1, dtype=bool)
+    seen[voxels] = True
+    unknown = sorted(set(np.flatnonzero(seen).tolist()).difference((0, *scheme.values)))
+    if unknown:
+        msg = (
+            f"{path.name} of case {source.case} holds the values {', '.join(map(str, unknown[:10]))}, which "
+            f"{scheme.name} does not have. Name the scheme of your labels with --label-scheme."
+        )
+        raise LabelError(msg)
+    told = painting_order(scheme.structure_names())
+    within = {name: scheme.values_within(name) for name in told}
+    reached = {value for values in within.values() for value in values}
+    dropped = [item.name for item in scheme.classes if item.value not in reached and seen[item.value]]
+
+    def masks() -> Iterator[tuple[str, Mask]]:
+        for name in told:
+            is_inside = np.zeros(len(seen), dtype=bool)
+            is_inside[list(within[name])] = True
+            yield name, is_inside[voxels]
+
+    return Labels(told, tuple(dropped), masks())
+
+
+def _from_masks(source: Source, scheme: Scheme, image: Volume) -> Labels:
+    files: dict[str, list[Path]] = {}
+    dropped: list[str] = []
+    for path in source.masks:
+        name = _structure_of(path, source.case, scheme)
+        if name is None:
+            dropped.append(stem(path.name))
+        else:
+            files.setdefault(name, []).append(path)
+
+    def masks() -> Iterator[tuple[str, Mask]]:
+        for name in told:
+            found = [_mask(path, source, image) for path in files[name]]
+            yield name, found[0] if len(found) == 1 else np.logical_or.reduce(found)
+
+    told = painting_order(files)
+    return Labels(told, tuple(dropped), masks())
+
+
+def _structure_of(path: Path, case: str, scheme: Scheme) -> str | None:
+    """The official structure that the mask's name stands for; None for none, or several."""
+    name = stem(path.name)
+    for item in scheme.classes:
+        if item.name == name:
+            is_one = len(item.structures) == 1 and item.structures[0] in structures()
+            return item.structures[0] if is_one else None
+    near = near_names(name, [item.name for item in scheme.classes])
+    msg = (
+        f"Case {case} has a mask called {path.name}, which {scheme.name} has no class for. {near} "
+        "Name the scheme of your masks with --label-scheme, or take the file away."
+    )
+    raise LabelError(msg)
+
+
+def _mask(path: Path, source: Source, image: Volume) -> Mask:
+    names = (source.image.name, path.name)
+    mask: Mask = same_grid_as(read_mask(path), image, case=source.case, names=names).voxels
+    return mask

@@ -1,0 +1,147 @@
+"""The stage `curate`: from raw scans to a dataset."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from wirsung.anatomy.schemes import scheme
+from wirsung.compute.cases import Outcome, map_cases
+from wirsung.curation.case import OFFICIAL, CaseTask, curate_case
+from wirsung.curation.intake import Source, attach_labels, find_sources
+from wirsung.curation.metadata import Metadata, read_metadata
+from wirsung.curation.outputs import clean_leftovers
+from wirsung.curation.pseudonyms import key_path, load_key
+from wirsung.curation.records import Record, extend_provenance, read_records, write_record
+from wirsung.curation.settings import CurateSettings
+from wirsung.datasets.description import DESCRIPTION_FILE, Description, read_description, write_description
+from wirsung.datasets.manifest import write_manifest, write_structures
+from wirsung.errors import ConfigError
+
+_FEW = 10
+
+
+class Curation(list[Outcome[Record]]):
+    """One outcome a case, and what concerns no single case."""
+
+    def __init__(self, outcomes: Sequence[Outcome[Record]], notes: Sequence[str]) -> None:
+        super().__init__(outcomes)
+        self.notes = tuple(notes)
+
+    def lines(self) -> list[str]:
+        """For the terminal."""
+        return list(self.notes)
+
+
+def curate(settings: CurateSettings) -> Curation:
+    """Turn raw scans into a dataset in the PanTS layout; a bad case fails alone.
+
+    Run again, it goes on where it was interrupted and makes anew what changed. Cases that an earlier run put
+    into the dataset and that SRC no longer holds stay there.
+
+    Raises:
+        ManifestError: SRC is missing or holds no image, labels are missing, or `metadata.csv` is no table.
+        ConfigError: A setting is wrong: OUT in SRC or no dataset, an unknown scheme, an empty HU range.
+        StorageError: OUT can't be written.
+    """
+    _check_settings(settings)
+    source, out = settings.source, settings.out
+    metadata, ignored = read_metadata(source) if source.is_dir() else ({}, [])
+    sources, unused = attach_labels(find_sources(source, settings.labels), settings.labels)
+    _check_clip(settings, sources)
+    write_description(out, _description(settings))
+    clean_leftovers(out)
+    tasks = _tasks(settings, sources, metadata)
+    outcomes = map_cases(curate_case, tasks, workers=settings.workers, description="curate")
+    clean_leftovers(out)  # of workers that were killed
+    _assemble(out, {item.case: metadata.get(item.case, Metadata()) for item in sources})
+    stay = sorted(set(read_records(out)).difference(tasks))
+    notes = [
+        _note("columns of metadata.csv were ignored", ignored),
+        _note("rows of metadata.csv belong to no case", sorted(set(metadata).difference(tasks))),
+        _note("label maps belong to no case", unused),
+        _note(f"classes of {settings.label_scheme} have no place in {OFFICIAL}", _dropped(outcomes)),
+        _note("cases of the dataset are not in SRC and stay", stay),
+    ]
+    return Curation(outcomes, [note for note in notes if note])
+
+
+def _check_settings(settings: CurateSettings) -> None:
+    source, out = settings.source.resolve(), settings.out.resolve()
+    if out == source or source in out.parents or (out in source.parents and settings.source.exists()):
+        msg = f"OUT ({settings.out}) and SRC ({settings.source}) must lie side by side, neither in the other."
+        raise ConfigError(msg)
+    is_free = not out.exists() or (out.is_dir() and all(path.name[0] == "." for path in out.iterdir()))
+    if not is_free and not (out / DESCRIPTION_FILE).is_file():
+        msg = f"{settings.out} exists and is no dataset that Wirsung made. Choose a new folder."
+        raise ConfigError(msg)
+    clip = settings.clip_hu
+    if clip is not None and not -32768 <= clip[0] < clip[1] <= 32767:
+        msg = f"The HU range {clip[0]} to {clip[1]} is empty or beyond int16. The lower end comes first."
+        raise ConfigError(msg)
+    scheme(settings.label_scheme)
+
+
+def _check_clip(settings: CurateSettings, sources: Sequence[Source]) -> None:
+    """A dataset says one HU range, so cases that this run does not make anew can't have another."""
+    if not (settings.out / DESCRIPTION_FILE).is_file():
+        return
+    before = read_description(settings.out).clip_hu
+    stay = sorted(set(read_records(settings.out)).difference(item.case for item in sources))
+    if stay and before != settings.clip_hu:
+        msg = (
+            f"{settings.out} was clipped to {before} HU and holds {stay[0]}, which is not in SRC, so it "
+            f"can't be clipped to {settings.clip_hu} now. Choose another OUT, or the same --clip-hu."
+        )
+        raise ConfigError(msg)
+
+
+def _description(settings: CurateSettings) -> Description:
+    return Description(
+        name=settings.name or settings.out.resolve().name,
+        version=settings.version,
+        licence=settings.licence,
+        scheme=OFFICIAL,
+        clip_hu=settings.clip_hu,
+    )
+
+
+def _tasks(
+    settings: CurateSettings, sources: Sequence[Source], metadata: dict[str, Metadata]
+) -> dict[str, CaseTask]:
+    has_dicom = any(item.kind == "dicom" for item in sources)
+    key = load_key(key_path(settings.out)) if has_dicom else b""
+    labels = scheme(settings.label_scheme)
+    run = datetime.now(UTC).isoformat(timespec="milliseconds")
+    tasks = {}
+    for item in sources:
+        told = metadata.get(item.case, Metadata())
+        source = item.failing(told.problem) if told.problem else item
+        tasks[item.case] = CaseTask(
+            source, told, settings.out, labels, settings.modality, settings.clip_hu, key, run
+        )
+    return tasks
+
+
+def _assemble(out: Path, metadata: dict[str, Metadata]) -> None:
+    """Write the tables of all cases that are done, those of earlier runs too."""
+    records = read_records(out)
+    for case, record in records.items():
+        if case in metadata and dict(record.metadata) != dict(metadata[case].values):
+            records[case] = replace(record, metadata=dict(metadata[case].values))
+            write_record(out, records[case])
+    write_manifest(out, [Metadata(record.metadata).applied_to(record.row) for record in records.values()])
+    write_structures(out, [row for record in records.values() for row in record.structures])
+    extend_provenance(out, records)
+
+
+def _dropped(outcomes: Sequence[Outcome[Record]]) -> list[str]:
+    found = [item.value.provenance["dropped"] for item in outcomes if item.status == "done" and item.value]
+    return sorted({name for names in found for name in names})
+
+
+def _note(what: str, names: Sequence[str]) -> str:
+    if not names:
+        return ""
+    more = f" and {len(names) - _FEW} more" if len(names) > _FEW else ""
+    return f"{len(names)} {what}: {', '.join(names[:_FEW])}{more}."

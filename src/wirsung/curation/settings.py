@@ -1,0 +1,45 @@
+"""The settings of `curate` and `check`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+
+@dataclass(frozen=True)
+class CurateSettings:
+    """Turn raw DICOM or NIfTI into a dataset in the PanTS layout."""
+
+    source: tyro.conf.Positional[Path]
+    """Raw scans, only read: a folder of cases or of NIfTI files, one DICOM series, or one NIfTI file."""
+    out: tyro.conf.Positional[Path]
+    """The dataset; run again, and cases whose source did not change are skipped."""
+    labels: Path | None = None
+    """A label map, or a folder of label maps <case>.nii.gz, where the labels don't lie beside the images."""
+    label_scheme: str = "pants-28"
+    """What the label maps' values, or the masks' names, mean: a scheme, or a .toml of your own."""
+    modality: Literal["ct", "t1", "t2"] = "ct"
+    """Of images whose file name and metadata.csv don't tell."""
+    clip_hu: tuple[int, int] | None = (-1000, 1000)
+    """Lowest and highest HU of CT images; None keeps all."""
+    name: str = ""
+    """What the dataset is called; the name of its folder by default."""
+    version: str = "1.0"
+    """Of the data."""
+    licence: str = ""
+    """Of the data, an SPDX name where there is one."""
+    workers: int = 1
+    """Processes; each needs about 1 GB for a CT of 512 x 512 x 300."""
+
+
+@dataclass(frozen=True)
+class CheckSettings:
+    """Audit a dataset and list what is wrong with it."""
+
+    dataset: tyro.conf.Positional[Path]
+    """The dataset; only read."""
+    out: Path | None = None
+    """Where to write the list of findings, .csv or .json; nowhere by default."""
+    workers: int = 1
+    """Processes."""
