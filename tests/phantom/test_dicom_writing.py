@@ -13,50 +13,46 @@ from wirsung.phantom.dicom_writing import SeriesHeader, made_up_uid, write_serie
 from wirsung.phantom.grid import Grid
 
 SHAPE = (9, 7, 5)
-# DICOM PS3.3: the attributes of type 1 and 2 in the modules of CT Image and MR Image, without conditional ones.
-TYPE_1 = set(
-    [
-        "SOPClassUID",
-        "SOPInstanceUID",
-        "StudyInstanceUID",
-        "SeriesInstanceUID",
-        "FrameOfReferenceUID",
-        "Modality",
-        "PixelSpacing",
-        "ImageOrientationPatient",
-        "ImagePositionPatient",
-        "SamplesPerPixel",
-        "PhotometricInterpretation",
-        "Rows",
-        "Columns",
-        "BitsAllocated",
-        "BitsStored",
-        "HighBit",
-        "PixelRepresentation",
-        "PixelData",
-        "ImageType",
-    ]
-)
+# DICOM PS3.3: attributes of type 1 and 2 in the modules of CT Image and MR Image, without conditional ones.
+TYPE_1 = {
+    "SOPClassUID",
+    "SOPInstanceUID",
+    "StudyInstanceUID",
+    "SeriesInstanceUID",
+    "FrameOfReferenceUID",
+    "Modality",
+    "PixelSpacing",
+    "ImageOrientationPatient",
+    "ImagePositionPatient",
+    "SamplesPerPixel",
+    "PhotometricInterpretation",
+    "Rows",
+    "Columns",
+    "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+    "PixelRepresentation",
+    "PixelData",
+    "ImageType",
+}
 TYPE_1_OF = {"CT": {"RescaleIntercept", "RescaleSlope"}, "MR": {"ScanningSequence", "SequenceVariant"}}
-TYPE_2 = set(
-    [
-        "PatientName",
-        "PatientID",
-        "PatientBirthDate",
-        "PatientSex",
-        "StudyDate",
-        "StudyTime",
-        "ReferringPhysicianName",
-        "StudyID",
-        "AccessionNumber",
-        "SeriesNumber",
-        "PositionReferenceIndicator",
-        "Manufacturer",
-        "InstanceNumber",
-        "SliceThickness",
-        "AcquisitionNumber",
-    ]
-)
+TYPE_2 = {
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyDate",
+    "StudyTime",
+    "ReferringPhysicianName",
+    "StudyID",
+    "AccessionNumber",
+    "SeriesNumber",
+    "PositionReferenceIndicator",
+    "Manufacturer",
+    "InstanceNumber",
+    "SliceThickness",
+    "AcquisitionNumber",
+}
 TYPE_2_OF = {
     "CT": {"KVP"},
     "MR": {"ScanOptions", "MRAcquisitionType", "EchoTime", "RepetitionTime", "EchoTrainLength"},

@@ -160,7 +160,7 @@ def _write_masks(body: Body, folder: Path) -> dict[str, float]:
 
 
 def _write_readers(settings: PhantomSettings, number: int, body: Body, folder: Path) -> Record:
-    """Write the further readers' masks; returns each reader's Dice by structure, None where both are empty."""
+    """Write the further readers' masks; returns each one's Dice by structure, None where both are empty."""
     found: Record = {}
     for reader in range(2, settings.readers + 1):
         name = f"reader-{reader}"

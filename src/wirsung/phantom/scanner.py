@@ -22,7 +22,7 @@ def taps(sigma_voxels: float) -> Taps:
 
     Example:
         >>> [round(float(tap), 3) for tap in taps(0.6)]
-        [0.662, 0.165, 0.003]
+        [0.664, 0.166, 0.003]
     """
     half = np.exp(-0.5 * (np.arange(_RADIUS + 1) / max(sigma_voxels, 1e-3)) ** 2)
     return np.asarray(half / (half[0] + 2 * half[1:].sum()), dtype=np.float32)
