@@ -15,10 +15,12 @@ MUSCLE_HALF_DEPTH = (106.0, 109, 110, 109, 106, 104, 102, 103, 106, 109, 112, 11
 CAVITY_HALF_WIDTH = (60.0, 60, 75, 95, 118, 126, 127, 129, 133, 137, 137, 134, 128)
 
 
-def superellipse(x: Floats, y: Floats, half_width: Floats, half_depth: Floats, power: float = 2.4) -> Floats:
-    """About the distance from an upright cylinder with a rounded oblong section."""
-    p = np.float32(power)
-    norm = (np.abs(x / half_width) ** p + np.abs(y / half_depth) ** p) ** np.float32(1 / power)
+def rounded_oblong(
+    x: Floats, y: Floats, half_width: Floats | np.float32, half_depth: Floats | np.float32
+) -> Floats:
+    """About the distance from an upright cylinder whose section is a superellipse of power 2.5."""
+    u, v = np.abs(x / half_width), np.abs(y / half_depth)
+    norm = (u * u * np.sqrt(u) + v * v * np.sqrt(v)) ** np.float32(0.4)
     return np.asarray((norm - 1) * np.minimum(half_width, half_depth))
 
 
@@ -42,10 +44,10 @@ def _paint_wall(canvas: Canvas, patient: Patient) -> None:
     width, depth, cavity = (
         _by_level(at, values) for values in (MUSCLE_HALF_WIDTH, MUSCLE_HALF_DEPTH, CAVITY_HALF_WIDTH)
     )
-    muscle = superellipse(at.x, at.y + 3, width, depth, 2.4)
+    muscle = rounded_oblong(at.x, at.y + 3, width, depth)
     fat = np.float32(patient.subcutaneous_fat_mm)
-    skin = superellipse(at.x, at.y + 3, width + fat, depth + fat * np.float32(0.9), 2.3)
-    inner = superellipse(at.x, at.y - 10, cavity, cavity * np.float32(0.2) + np.float32(56), 2.4)
+    skin = rounded_oblong(at.x, at.y + 3, width + fat, depth + fat * np.float32(0.9))
+    inner = rounded_oblong(at.x, at.y - 10, cavity, cavity * np.float32(0.2) + np.float32(56))
 
     def rule(block: Block, skin: Floats, muscle: Floats, inner: Floats) -> None:
         np.copyto(block, np.uint8(Tissue.FAT), where=skin < 0)
@@ -56,7 +58,8 @@ def _paint_wall(canvas: Canvas, patient: Patient) -> None:
 
 
 def _by_level(at: Lattice, values: tuple[float, ...]) -> Floats:
-    return np.interp(at.z, LEVELS, values).astype(np.float32)
+    table = np.interp(np.arange(LEVELS[0], LEVELS[-1] + 1), LEVELS, values).astype(np.float32)
+    return np.asarray(table[np.clip(at.z - LEVELS[0], 0, len(table) - 1).astype(np.intp)])
 
 
 def _paint_spine(canvas: Canvas) -> None:
@@ -68,7 +71,7 @@ def _paint_spine(canvas: Canvas) -> None:
         35.5
     )
     waist = np.float32(22.5) - np.float32(2.0) * np.cos(level * np.float32(np.pi / 17.75))
-    body = superellipse(at.x, at.y + 41, waist, waist * np.float32(0.75), 2.2)
+    body = rounded_oblong(at.x, at.y + 41, waist, waist * np.float32(0.75))
     canal = np.sqrt((at.x / np.float32(1.25)) ** 2 + (at.y + 68) ** 2) - np.float32(8)
     arch = np.maximum(canal - 6, level - 13)
     spinous = np.maximum(np.maximum(np.abs(at.x) - 3.5, np.abs(at.y + 86) - 17), level - 11)
@@ -99,7 +102,7 @@ def _paint_ribs(canvas: Canvas) -> None:
                 (side * 141 * np.cos(a) ** 0.9 if np.cos(a) > 0 else 0.0, 2 + 100 * np.sin(a), top - d)
                 for a, d in zip(angles, drop, strict=True)
             ]
-            _paint_bone(canvas, curve(points, [5.0] * 9, 12.0), 1.6)
+            _paint_bone(canvas, curve(points, [5.0] * 9, 26.0), 1.6)
 
 
 def _paint_bone(canvas: Canvas, solid: Solid, shell_mm: float) -> None:
@@ -134,7 +137,7 @@ def _wing(side: int) -> Shape:
         low = np.clip((-150 - z) / 70, 0, 1)
         plate = np.abs(bowl.function(x, y, z)) - (np.float32(4.5) + 6 * low)
         crest = z + 92 + np.float32(0.012) * (y + 10) ** 2
-        front = y - 38 + np.float32(0.25) * (z + 100)
+        front = y - 36 - np.float32(0.22) * (z + 100)
         middle = np.float32(58) - side * x - np.float32(0.55) * (y + 20)
         return np.asarray(np.maximum.reduce([plate, crest, front, middle, -244 - z]), dtype=np.float32)
 
@@ -151,15 +154,15 @@ def _paint_chest(canvas: Canvas) -> None:
     )
     if at is None:
         return
-    cavity = superellipse(at.x, at.y - 10, np.full_like(at.x, 133), np.full_like(at.x, 82), 2.4)
+    cavity = rounded_oblong(at.x, at.y - 10, np.float32(133), np.float32(82))
     right = ellipsoid((70, 6, 34), (79, 83, 92)).function(at.x, at.y, at.z)
     left = ellipsoid((-68, 2, 30), (80, 82, 84)).function(at.x, at.y, at.z)
     middle = np.abs(at.x + 4) - np.float32(26) + np.maximum(at.y + 20, 0) * np.float32(-0.25)
     heart = ellipsoid((-28, 38, 152), (62, 52, 50), (0, 25, 0)).function(at.x, at.y, at.z)
-    spine = superellipse(at.x, at.y + 44, np.full_like(at.x, 30), np.full_like(at.x, 32))
+    spine = rounded_oblong(at.x, at.y + 44, np.float32(30), np.float32(32))
     floor = np.float32(48) + np.maximum(at.y, 0) * np.float32(0.9) - at.z
-    lung = np.maximum.reduce([cavity + 2, -right, -left, -middle, -heart, -spine, floor])
-    chest = np.maximum.reduce([heart, -right, -left])
+    lung = np.maximum.reduce(np.stack([cavity + 2, -right, -left, -middle, -heart, -spine, floor]))
+    chest = np.maximum(heart, np.maximum(-right, -left))
 
     def rule(block: Block, lung: Floats, heart: Floats, x: Floats) -> None:
         np.copyto(block, np.uint8(Tissue.LUNG_RIGHT), where=(lung < 0) & (x > 0))

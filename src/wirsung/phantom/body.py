@@ -90,7 +90,8 @@ def build_body(patient: Patient, grid: Grid) -> Body:
 
 
 def _truth(patient: Patient, canvas: Canvas, masks: Masks, made: Pancreas) -> BodyTruth:
-    counts = sum(np.bincount(rows.ravel(), minlength=256) for rows in np.array_split(canvas.tissue, 16))
+    rows = np.array_split(canvas.tissue, 16)  # bincount widens its input to 64 bits
+    counts = np.sum([np.bincount(some.ravel(), minlength=256) for some in rows], axis=0)
     volume = canvas.frame.grid.voxel_volume_mm3 / 1000
     plan = patient.tumour.plan if patient.tumour else None
     return BodyTruth(

@@ -71,7 +71,10 @@ class Canvas:
         lattice = solid.window(self.frame, step_mm)
         if lattice is not None:
             fields = [solid.distance(self.frame, lattice)]
-            self.fields(lattice, fields + [lattice.y] * level, tissues, rule)
+            if level:
+                height = self.frame.ras_mm(lattice)[1] - np.float32(self.frame.patient.shift_mm[1])
+                fields.append(np.broadcast_to(height, fields[0].shape))
+            self.fields(lattice, fields, tissues, rule)
 
     def fields(self, lattice: Lattice, fields: list[Floats], tissues: tuple[Tissue, ...], rule: Rule) -> None:
         """Apply a rule to fields sampled on a lattice, block by block, interpolated where it is coarser."""

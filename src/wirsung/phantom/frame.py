@@ -1,8 +1,8 @@
 """From the grid's voxels to the standard anatomy: pose, size and the patient's own smooth deformation.
 
-Shapes are described once, in the millimetres of a standard man; a voxel is asked where in him it lies. The map is
-evaluated on nodes 8 mm apart and interpolated between them, so it costs almost nothing, and it depends on
-the patient only, so two grids see one anatomy.
+Shapes are described once, in the millimetres of a standard man; a voxel is asked where in him it lies. The
+map is evaluated on nodes 12 mm apart and interpolated between them, so it costs almost nothing; it depends on the
+patient only, so two grids see one anatomy.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ Floats = NDArray[np.float32]
 Points = NDArray[np.float64]
 """Points in mm, shape (n, 3)."""
 Box = tuple[slice, slice, slice]
-NODE_MM = 8.0
+NODE_MM = 12.0
 KEPT_MM = 3.0
 """Samples so far apart are few enough to be worked out once, for the whole grid, and kept."""
 SMALL_GRID = 2_000_000
@@ -59,7 +59,7 @@ class Pose:
         return np.asarray(straight + self._displacement(straight))
 
     def to_patient(self, points: Points, *, rounds: int = 30) -> Points:
-        """Points of the standard anatomy in the patient, in RAS+ mm; each round is at least twice as exact."""
+        """Points of the standard anatomy in the patient, RAS+ mm; each round is at least twice as exact."""
         straight = points.copy()
         for _ in range(rounds):  # a contraction, as no wave is steep
             straight = points - self._displacement(straight)
@@ -68,7 +68,7 @@ class Pose:
 
 @dataclass(frozen=True, eq=False)
 class Lattice:
-    """Sample positions along i, j and k, in voxels of the grid, and where they lie in the standard anatomy."""
+    """Sample positions along i, j and k, in voxels, and where they lie in the standard anatomy."""
 
     positions: tuple[Floats, Floats, Floats]
     x: Floats
@@ -93,7 +93,8 @@ def _hats(source: Floats, target: Floats) -> Floats:
     if len(source) == 1:
         return np.ones((len(target), 1), dtype=np.float32)
     place = np.clip((target - source[0]) / (source[1] - source[0]), 0, len(source) - 1)
-    return np.maximum(0, 1 - np.abs(place[:, None] - np.arange(len(source)))).astype(np.float32)
+    apart = np.abs(place[:, None] - np.arange(len(source), dtype=np.float32))
+    return np.asarray(np.maximum(0, 1 - apart), dtype=np.float32)
 
 
 class Frame:
@@ -113,7 +114,7 @@ class Frame:
         self._inverse = np.linalg.inv(grid.affine)
 
     def _positions(self, step_mm: float) -> tuple[Floats, Floats, Floats]:
-        """Samples at most `step_mm` apart from the first voxel to the last, or the voxels where those are coarser."""
+        """Samples at most `step_mm` apart from first to last voxel, or the voxels where those are coarser."""
         axes = []
         for count, spacing in zip(self.grid.shape, self.grid.spacing_mm, strict=True):
             wanted = count if step_mm <= spacing else int(np.ceil((count - 1) * spacing / step_mm)) + 1

@@ -56,7 +56,7 @@ def gland(patient: Patient) -> Gland:
     rng = patient.variation("pancreas")
     age = np.clip(1.06 - 0.0035 * (patient.age_years - 40), 0.85, 1.06)
     size = float(age * rng.uniform(0.95, 1.06))
-    line = curve(CENTRE_LINE, [radius * size for radius in CALIBRE], 5.0)
+    line = curve(CENTRE_LINE, [radius * size for radius in CALIBRE], 6.0)
     uncinate = curve([(34, 20, -34), (25, 16, -38), (14, 15.5, -37)], [10 * size, 8 * size, 5.5 * size], 5.0)
     lobule = float(rng.uniform(0.35, 0.6) + 0.006 * max(patient.age_years - 50, 0))
     return Gland(line, uncinate, lobule, rng.uniform(0, 2 * np.pi, 3))
@@ -88,4 +88,4 @@ def _duct_line(of: Gland) -> Points:
     """The duct's course from the ampulla through the head to the tail."""
     inner = of.line.points[of.line.points[:, 2] > -14][:-2]
     path = [AMPULLA, (46, 24, -25), *(tuple(point) for point in inner[1::2])]
-    return curve(path, [1.0] * len(path), 3.0).points
+    return curve(path, [1.0] * len(path), 5.0).points

@@ -13,18 +13,20 @@ from wirsung.phantom.shapes import Shape, Tube, curve, ellipsoid, smooth_maximum
 from wirsung.phantom.tissues import TRUNK, Tissue
 
 STOMACH = (
-    ((-58, -16, 88), 28), ((-68, -4, 72), 35), ((-72, 24, 50), 33), ((-60, 54, 24), 27),
-    ((-30, 71, 4), 20), ((6, 74, 0), 17), ((32, 66, 10), 13), ((44, 60, 18), 8),
+    ((-60, 2, 90), 27), ((-67, 14, 73), 32), ((-70, 42, 48), 30), ((-60, 60, 25), 25),
+    ((-31, 72, 5), 19.5), ((6, 74, 0), 17), ((32, 66, 10), 13), ((44, 60, 18), 8),
 )  # fmt: skip
 DUODENUM = (
-    ((44, 60, 18), 8), ((56, 52, 23), 13), ((66, 37, 10), 13), ((68, 26, -15), 13), ((65, 18, -45), 13),
-    ((51, 13, -68), 12.5), ((25, 12, -75), 11), ((0, 12, -72), 9.5), ((-21, 15, -62), 11), ((-31, 22, -38), 11),
+    ((44, 60, 18), 8), ((56, 52, 23), 13), ((66, 37, 10), 13), ((68, 26, -15), 13),
+    ((65, 18, -45), 13), ((51, 13, -68), 12.5), ((25, 12, -75), 11), ((0, 12, -72), 9.5),
+    ((-21, 15, -62), 11), ((-31, 22, -38), 11),
 )  # fmt: skip
 COLON = (
-    ((90, 18, -152), 31), ((100, 6, -120), 29), ((108, -12, -84), 26), ((110, -12, -58), 25), ((98, 26, -52), 22),
-    ((60, 62, -56), 22), ((8, 69, -66), 20), ((-45, 66, -44), 21), ((-92, 40, -4), 22), ((-113, 4, 12), 21),
-    ((-117, -28, -6), 17), ((-115, -30, -50), 16), ((-109, -22, -110), 15), ((-92, 6, -152), 15),
-    ((-62, 12, -180), 16), ((-28, -14, -176), 16), ((0, -44, -192), 17), ((2, -62, -222), 20), ((2, -58, -262), 16),
+    ((90, 18, -152), 31), ((100, 6, -120), 29), ((108, -12, -84), 26), ((110, -12, -58), 25),
+    ((98, 26, -52), 22), ((60, 62, -56), 22), ((8, 69, -66), 20), ((-45, 66, -44), 21),
+    ((-92, 40, -4), 22), ((-113, 4, 12), 21), ((-117, -28, -6), 17), ((-115, -30, -50), 16),
+    ((-109, -22, -110), 15), ((-92, 6, -152), 15), ((-62, 12, -180), 16), ((-28, -14, -176), 16),
+    ((0, -44, -192), 17), ((2, -62, -222), 20), ((2, -58, -262), 16),
 )  # fmt: skip
 
 
@@ -40,15 +42,15 @@ def paint_duodenum(canvas: Canvas, patient: Patient) -> None:
     """The C around the head of the pancreas, to the ligament of Treitz."""
     wide = float(patient.variation("duodenum").uniform(0.88, 1.04))
     codes = (Tissue.DUODENUM_WALL, Tissue.DUODENUM_CONTENT, Tissue.DUODENUM_CONTENT)
-    _paint(canvas, _tube(DUODENUM, wide, 7.0), codes, wall_mm=2.5, level_mm=1e3, step_mm=1.5)
+    _paint(canvas, _tube(DUODENUM, wide, 9.0), codes, wall_mm=2.5, level_mm=1e3, step_mm=1.5)
 
 
 def paint_colon(canvas: Canvas, patient: Patient) -> None:
     """The frame from caecum to rectum, with haustra."""
     rng = patient.variation("colon")
-    tube = _tube(COLON, float(rng.uniform(0.85, 1.05)), 9.0)
-    along = np.arange(len(tube.radii)) * 9.0
-    haustra = 1 + 0.09 * np.sin(along * (2 * np.pi / 36) + rng.uniform(0, 6))
+    tube = _tube(COLON, float(rng.uniform(0.85, 1.05)), 12.0)
+    along = np.arange(len(tube.radii)) * 12.0
+    haustra = 1 + 0.09 * np.sin(along * (2 * np.pi / 40) + rng.uniform(0, 6))
     codes = (Tissue.COLON_WALL, Tissue.COLON_CONTENT, Tissue.COLON_GAS)
     _paint(
         canvas,
@@ -70,15 +72,25 @@ def paint_bladder(canvas: Canvas, patient: Patient) -> None:
 def paint_bowel(canvas: Canvas, patient: Patient) -> None:
     """Loops of small bowel that fill the lower abdomen."""
     phases = patient.variation("bowel").uniform(0, 2 * np.pi, 4).astype(np.float32)
-    room = ellipsoid((-4, 36, -115), (98, 46, 92), power=2.6)
+    room = ellipsoid((-4, 36, -124), (98, 46, 84), power=2.6)
 
     def function(x: Floats, y: Floats, z: Floats) -> Floats:
-        turn = np.float32(1.1) * np.sin(x / 46 + phases[0]) + np.float32(0.9) * np.sin(z / 40 + phases[1])
-        across = z * np.cos(turn * np.float32(0.35)) + np.float32(17) * np.sin(x / 23 + phases[2])
-        deep = y + np.float32(12) * np.sin(x / 31 + z / 60 + phases[3])
+        turn = np.float32(0.8) * np.sin(x / 62 + phases[0]) + np.float32(0.7) * np.sin(
+            y / 50 + z / 75 + phases[1]
+        )
+        across = z * np.cos(turn) + x * np.sin(turn) + np.float32(9) * np.sin(x / 19 + y / 33 + phases[2])
+        deep = (
+            y
+            + np.float32(10) * np.sin(x / 24 + z / 41 + phases[3])
+            + np.float32(6) * np.sin(z / 17 + phases[0])
+        )
         u = across / 27 - np.round(across / 27)
-        v = deep / 26 - np.round(deep / 26)
-        loops = (np.sqrt(u * u + v * v) * 26 - np.float32(12.2)) * np.float32(0.75)
+        v = (
+            deep / 27
+            - np.round(deep / 27 + np.float32(0.5) * np.sin(z / 55))
+            + np.float32(0.5) * np.sin(z / 55)
+        )
+        loops = (np.sqrt(u * u + v * v) * 27 - np.float32(12.4)) * np.float32(0.7)
         return smooth_maximum(loops.astype(np.float32), room.function(x, y, z), 6)
 
     codes = (Tissue.BOWEL_WALL, Tissue.BOWEL_CONTENT, Tissue.BOWEL_GAS)

@@ -1,8 +1,8 @@
 """The tumour's shape: a blob of the planned length, and a cuff around the vessel that it is to touch.
 
-The blob lies in the patient's own millimetres, so that its longest diameter is the plan's whatever the deformation. It
-keeps clear of every vessel that it isn't to touch; around the touched one, a cuff covers the planned part of the
-circumference and the rest of the wall stays free.
+The blob lies in the patient's own millimetres, so that its longest diameter is the plan's whatever the
+deformation. It keeps clear of every vessel that it isn't to touch; around the touched one, a cuff covers the
+planned part of the circumference and the rest of the wall stays free.
 """
 
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from scipy.spatial.distance import pdist
 
 from wirsung.phantom.frame import Floats, Frame, Lattice, Points, Pose
 from wirsung.phantom.gland import Gland
+from wirsung.phantom.patient import Triple
 from wirsung.phantom.shapes import FAR_MM, Tube
 from wirsung.phantom.tumour import Tumour
 from wirsung.phantom.vessels import Vessels
@@ -21,7 +22,7 @@ from wirsung.phantom.vessels import Vessels
 GAP_MM = 2.5
 """Between the lesion and a vessel that it doesn't touch."""
 CUFF_MM = 3.0
-CONTACTS: dict[tuple[str, str], tuple[int, tuple[float, float, float], tuple[float, float, float]]] = {
+CONTACTS: dict[tuple[str, str], tuple[int, Triple, Triple]] = {
     ("head", "superior_mesenteric_artery"): (0, (-4, 23, -27), (0.9, -0.45, 0.0)),
     ("head", "veins"): (0, (15, 32, -22), (1.0, -0.1, 0.0)),
     ("body", "superior_mesenteric_artery"): (0, (-5, 21, -13), (-0.6, 0.8, 0.0)),
@@ -29,7 +30,7 @@ CONTACTS: dict[tuple[str, str], tuple[int, tuple[float, float, float], tuple[flo
     ("body", "veins"): (1, (-19, 24.5, 15), (0.0, 1.0, 0.1)),
     ("tail", "veins"): (1, (-66, -6, 33), (-0.3, 0.9, 0.2)),
 }
-"""For each site and vessel: which of its tubes, near which place, and where the tumour lies as seen from there."""
+"""For each site and vessel: which of its tubes, near which place, and on which side the tumour lies."""
 OBSTACLES = (
     (0, -41, 0, 24), (0, -41, 40, 24), (0, -41, -40, 24), (60, -46, -40, 27), (60, -46, -10, 27),
     (-60, -44, -25, 27), (-60, -44, 10, 27), (-106, -44, 56, 30),
@@ -157,7 +158,7 @@ class Lesion:
         near = np.float32(GAP_MM) - of.tube.distance(frame, lattice)
         field = np.maximum(field, np.minimum(near, free))
         cuff = np.maximum(np.maximum(radial - np.float32(of.radius_mm + CUFF_MM), edge), ends)
-        return np.minimum(field, cuff)
+        return np.asarray(np.minimum(field, cuff))
 
 
 def place_lesion(tumour: Tumour, of: Gland, tubes: Vessels, pose: Pose) -> Lesion:
@@ -181,7 +182,9 @@ def place_lesion(tumour: Tumour, of: Gland, tubes: Vessels, pose: Pose) -> Lesio
         candidates = _beside(contact, half, pose)
     else:
         candidates = _around(_base(tumour, of, tubes), plan.diameter_mm, pose)
-    best = min(candidates, key=lambda it: it[2] + obstacles.overlap(Blob(it[0], it[1], half, waves)))
+    best = candidates[
+        int(np.argmin(obstacles.overlaps(candidates, half, waves) + [it[2] for it in candidates]))
+    ]
     blob = _scaled(Blob(best[0], best[1], half, waves), contact, plan.diameter_mm, pose)
     return Lesion(blob, contact, vessels, pose.to_standard(blob.centre[None])[0])
 
@@ -238,13 +241,16 @@ class _Obstacles:
         self.radii = np.concatenate([radii, solid[:, 3]])
         self.tree = cKDTree(pose.to_patient(np.concatenate([points, solid[:, :3]])))
 
-    def overlap(self, blob: Blob) -> float:
-        """How much of the blob's surface lies inside something, weighted towards its two tips."""
-        tips = blob.centre + np.outer([1, -1, 0.9, -0.9], blob.axes[0] * blob.half_mm[0])
-        spots = np.concatenate([blob.surface(40), np.repeat(tips, 4, axis=0)])
-        distance, index = self.tree.query(spots, k=6)
-        depth = (self.radii[index] - distance).max(axis=1)
-        return float(np.maximum(depth, 0).mean())
+    def overlaps(self, candidates: list[Candidate], half: Points, waves: Points) -> Points:
+        """How much of each blob's surface lies inside something, in mm, weighted towards its two tips."""
+        unit = Blob(np.zeros(3), np.eye(3), half, waves)
+        tips = np.repeat(np.outer([1, -1, 0.9, -0.9], half * (1, 0, 0)), 3, axis=0)
+        spots = np.concatenate([unit.surface(28), tips])
+        axes = np.array([it[1] for it in candidates])
+        centres = np.array([it[0] for it in candidates])
+        distance, index = self.tree.query(spots @ axes + centres[:, None], k=4)
+        depth = (self.radii[index] - distance).max(axis=-1)
+        return np.asarray(np.maximum(depth, 0).mean(axis=-1))
 
 
 def _contact(tumour: Tumour, tubes: Vessels) -> Contact:
@@ -284,7 +290,7 @@ def _base(tumour: Tumour, of: Gland, tubes: Vessels) -> Points:
 
 
 def _scaled(blob: Blob, contact: Contact | None, diameter_mm: float, pose: Pose) -> Blob:
-    """The blob such that it is, with the cuff, as long as planned; its side towards the vessel stays in place."""
+    """The blob such that it is, with the cuff, as long as planned; its side at the vessel stays in place."""
     cuff = np.zeros((0, 3)) if contact is None else pose.to_patient(contact.surface())
     anchor = blob.centre if contact is None else blob.centre - blob.axes[2] * blob.half_mm[2]
     smallest, largest = 0.3, 1.5
@@ -292,7 +298,7 @@ def _scaled(blob: Blob, contact: Contact | None, diameter_mm: float, pose: Pose)
         scale = (smallest + largest) / 2
         centre = anchor + (blob.centre - anchor) * scale
         sized = Blob(centre, blob.axes, blob.half_mm * scale, blob.waves)
-        longest = float(pdist(np.concatenate([sized.surface(300), cuff])).max())
+        longest = float(pdist(np.concatenate([sized.surface(200), cuff])).max())
         smallest, largest = (scale, largest) if longest < diameter_mm else (smallest, scale)
     return sized
 

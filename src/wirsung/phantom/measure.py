@@ -34,8 +34,8 @@ def longest_diameter_mm(mask: Mask, grid: Grid) -> float:
 def contact_deg(lesion: Mask, vessel: Mask, grid: Grid, axis_ras_mm: Points) -> float:
     """The largest part of the vessel's circumference that the lesion touches, 0 to 360 degrees.
 
-    In each plane across the vessel, rays leave its axis; one touches if the first voxel beyond the vessel, or the
-    next within one voxel's width, belongs to the lesion.
+    In each plane across the vessel, rays leave its axis; one touches if it meets the lesion within a voxel's
+    width beyond the vessel.
 
     Args:
         lesion: Its mask.

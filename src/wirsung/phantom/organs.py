@@ -1,7 +1,8 @@
 """The organs around the pancreas.
 
-Volumes of adults (Kromrey et al., 2018; Geraghty et al., Abdom Imaging 2004;29:480; Cheong et al., 2007): liver 1000 to 2000 ml,
-spleen 100 to 315, a kidney 110 to 200, an adrenal gland 2 to 6, gall bladder 15 to 60, prostate 15 to 50.
+Volumes of adults on CT (Geraghty et al., Abdom Imaging 2004;29:480 and textbooks): liver 1000 to 2000 ml,
+spleen 100 to 315, a kidney 110 to 200, an adrenal gland 2 to 6, gall bladder 15 to 60, prostate 15 to 50. The tails
+of real populations are wider.
 """
 
 import numpy as np
@@ -36,20 +37,22 @@ def paint_organs(canvas: Canvas, patient: Patient) -> None:
         _paint_kidney(canvas, patient, side, name)
         _paint_femur(canvas, side, name)
         _paint_adrenal(canvas, side, name)
-    wide = patient.variation("gall bladder").uniform(0.8, 1.2)
+    wide = patient.variation("gall bladder").uniform(0.88, 1.2)
     gall_bladder = curve([(46, 34, 30), (56, 50, 10), (66, 64, -14)], [4 * wide, 11 * wide, 15 * wide])
     canvas.paint(gall_bladder, Tissue.GALL_BLADDER)
     paint_bladder(canvas, patient)
     if patient.sex == "M":
-        large = float(patient.variation("prostate").uniform(0.85, 1.2))
+        large = float(patient.variation("prostate").uniform(0.82, 1.1))
         canvas.paint(ellipsoid((0, 8, -278), (24 * large, 17 * large, 18 * large)), Tissue.PROSTATE)
+    else:
+        canvas.paint(ellipsoid((0, -16, -226), (25, 17, 32), (25, 0, 0)), Tissue.MUSCLE)  # the uterus
     paint_duodenum(canvas, patient)
 
 
 def _paint_liver(canvas: Canvas, patient: Patient) -> None:
     canvas.paint(_liver(patient), Tissue.LIVER, spare=TRUNK)
     for points, radii in LIVER_VESSELS:
-        canvas.paint(curve(points, radii, 12.0), Tissue.LIVER_VESSEL, step_mm=2.0, over=(Tissue.LIVER,))
+        canvas.paint(curve(points, radii, 18.0), Tissue.LIVER_VESSEL, step_mm=2.0, over=(Tissue.LIVER,))
 
 
 def _liver(patient: Patient) -> Shape:
@@ -75,9 +78,9 @@ def _liver(patient: Patient) -> Shape:
 
 def _spleen(patient: Patient) -> Shape:
     rng = patient.variation("spleen")
-    size = float(rng.uniform(0.86, 1.08))
-    body = ellipsoid((-107, -42, 56), (27 * size, 43 * size, 52 * size), (10, 12, 25))
-    dent = ellipsoid((-70, -20, 46), (32, 40, 62))
+    size = float(rng.uniform(0.97, 1.13))
+    body = ellipsoid((-99, -36, 55), (27 * size, 43 * size, 53 * size), (10, 12, 25))
+    dent = ellipsoid((-62, -14, 46), (32, 40, 62))
 
     def function(x: Floats, y: Floats, z: Floats) -> Floats:
         return smooth_maximum(body.function(x, y, z), -dent.function(x, y, z), 10)
@@ -90,9 +93,9 @@ def _paint_kidney(canvas: Canvas, patient: Patient, side: int, name: str) -> Non
     rng = patient.variation(f"kidney {name}")
     centre = np.array([61.0, -43, -26]) if side > 0 else np.array([-60.0, -41, -8])
     centre += rng.uniform(-1, 1, 3) * (2, 1, 5)
-    size = float(rng.uniform(0.95, 1.06))
-    body = ellipsoid(centre, (27 * size, 24 * size, 54 * size), (12, side * 10, side * 20))
-    sinus = ellipsoid(centre + np.array([-20.0 * side, 9, 0]), (19, 12, 21), (0, 0, side * 20))
+    size = float(rng.uniform(1.0, 1.09))
+    body = ellipsoid(centre.tolist(), (27 * size, 24 * size, 54 * size), (12, side * 10, side * 20))
+    sinus = ellipsoid((centre + np.array([-20.0 * side, 9, 0])).tolist(), (19, 12, 21), (0, 0, side * 20))
     cortex, medulla = Tissue[f"KIDNEY_{name}_CORTEX"], Tissue[f"KIDNEY_{name}_MEDULLA"]
 
     def function(x: Floats, y: Floats, z: Floats) -> Floats:
@@ -129,5 +132,5 @@ def _paint_adrenal(canvas: Canvas, side: int, name: str) -> None:
     tissue = Tissue[f"ADRENAL_GLAND_{name}"]
     x, y, z = (33.0, -24.0, 46.0) if side > 0 else (-35.0, -17.0, 42.0)
     for end in ((4, -19, -10), (15, -16, -10), (6, -3, -20)):
-        limb = curve([(x, y, z), (x + side * end[0], y + end[1], z + end[2])], [4.2, 2.6], 5.0)
+        limb = curve([(x, y, z), (x + side * end[0], y + end[1], z + end[2])], [4.9, 3.1], 5.0)
         canvas.paint(limb, tissue, step_mm=0.0, over=(Tissue.FAT, Tissue.LIVER, Tissue.MUSCLE))

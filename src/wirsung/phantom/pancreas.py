@@ -1,8 +1,8 @@
 """Gland, duct, lesion and bile duct painted together, split into head, body and tail.
 
-The borders are those of the PanTS annotation standard (Li et al. 2025, appendix C): the head lies right of the left
-border of the superior mesenteric vein, the tail left of the left edge of the aorta, the body between them.
-Head, body and tail include what lies in them of duct and lesion, so that together they are the pancreas.
+The borders are those of the PanTS annotation standard (Li et al. 2025, appendix C): the head lies right of
+the left border of the superior mesenteric vein, the tail left of the left edge of the aorta, the body between
+them. Each includes what lies in it of duct and lesion, so that together they are the pancreas.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from wirsung.phantom.canvas import Canvas
+from wirsung.phantom.canvas import Canvas, Rule
 from wirsung.phantom.frame import Floats, Frame, Lattice, enclosing
 from wirsung.phantom.gland import Gland, duct, gland
 from wirsung.phantom.lesion import Lesion, place_lesion
@@ -21,7 +21,8 @@ from wirsung.phantom.vessels import Vessels
 
 VESSELS = (
     Tissue.ARTERY, Tissue.VEIN, Tissue.AORTA, Tissue.POSTCAVA, Tissue.CELIAC_ARTERY, Tissue.VEINS,
-    Tissue.SUPERIOR_MESENTERIC_ARTERY, Tissue.COMMON_BILE_DUCT, Tissue.CORTICAL_BONE, Tissue.MARROW, Tissue.DISC,
+    Tissue.SUPERIOR_MESENTERIC_ARTERY, Tissue.COMMON_BILE_DUCT,
+    Tissue.CORTICAL_BONE, Tissue.MARROW, Tissue.DISC,
 )  # fmt: skip
 """What the lesion spares."""
 SPARED = (*VESSELS, Tissue.DUODENUM_WALL, Tissue.DUODENUM_CONTENT, Tissue.MUSCLE)
@@ -38,7 +39,7 @@ class Pancreas:
 
 
 def paint_pancreas(canvas: Canvas, patient: Patient, tubes: Vessels) -> Pancreas:
-    """Paint the pancreas with its parts, duct and lesion, and the common bile duct that runs through its head."""
+    """Paint the pancreas with its parts, duct and lesion, and the bile duct that runs through its head."""
     frame = canvas.frame
     wide = patient.variation("bile duct").uniform(3.0, 3.8)
     canvas.paint(curve(BILE_DUCT, [wide] * 6, 4.0), Tissue.COMMON_BILE_DUCT, step_mm=0.0)
@@ -81,7 +82,7 @@ def _add_lesion(fields: list[Floats], lesion: Lesion, of: Gland, frame: Frame, a
     fields.append(lesion_mm)
 
 
-def _rule(borders: tuple[float, float]):  # noqa: ANN202
+def _rule(borders: tuple[float, float]) -> Rule:
     kept_by_gland, kept_by_lesion = np.zeros(256, dtype=bool), np.zeros(256, dtype=bool)
     kept_by_gland[list(SPARED)] = True
     kept_by_lesion[list(VESSELS)] = True

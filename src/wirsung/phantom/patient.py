@@ -19,7 +19,7 @@ class Patient:
     sex: Sex
     age_years: int
     size: Triple
-    """Scale of the skeleton and organs along x, y and z, about 0.88 to 1.08."""
+    """Scale of the skeleton and organs along x, y and z, about 0.88 to 1.07."""
     subcutaneous_fat_mm: float
     """Thickness of the fat under the skin at the flank, 8 to 40."""
     rotation_deg: Triple
@@ -49,11 +49,11 @@ def draw_patient(rng: np.random.Generator, *, tumour: TumourPlan | None = None) 
     The same generator state gives the same body with and without a tumour.
     """
     sex: Sex = "F" if rng.random() < 0.45 else "M"
-    stature = (0.93 if sex == "F" else 1.0) * float(np.clip(rng.normal(1.0, 0.03), 0.93, 1.07))
-    own = np.clip(rng.normal(1.0, 0.015, 3), 0.96, 1.04)
+    stature = (0.95 if sex == "F" else 1.0) * float(np.clip(rng.normal(1.0, 0.025), 0.95, 1.05))
+    own = np.clip(rng.normal(1.0, 0.01, 3), 0.98, 1.02)
     seed = int(rng.integers(2**31))
     fat = float(np.clip(rng.lognormal(np.log(19 if sex == "F" else 15), 0.35), 8, 40))
-    patient = Patient(
+    return Patient(
         sex=sex,
         age_years=int(np.clip(rng.normal(63, 13), 20, 90)),
         size=_triple(stature * own),
@@ -64,7 +64,6 @@ def draw_patient(rng: np.random.Generator, *, tumour: TumourPlan | None = None) 
         seed=seed,
         tumour=None if tumour is None else _realise(tumour, seed),
     )
-    return patient
 
 
 def _realise(plan: TumourPlan, seed: int) -> Tumour:

@@ -5,12 +5,13 @@ A shape knows the box it lies in and is evaluated there only.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
-from wirsung.phantom.frame import Floats, Frame, Lattice, Points, enclosing
+from wirsung.phantom.frame import Floats, Frame, Lattice, Points
 
 FAR_MM = 60.0
 """The distance of everything that is not near."""
@@ -58,11 +59,18 @@ class Tube:
         )
         field = np.full(lattice.x.shape, FAR_MM, dtype=np.float32)
         low, high = self._ranges(frame, 1.5 * step + 2.0)
-        first = np.array([axis[0] for axis in lattice.positions])
-        last = np.array([axis[-1] for axis in lattice.positions])
-        for index in np.flatnonzero(((high >= first) & (low <= last)).all(axis=1)):
-            part = lattice.crop(box := enclosing(lattice.positions, low[index], high[index]))
-            np.minimum(field[box], self._segment(int(index), part), out=field[box])
+        starts = [
+            np.searchsorted(axis, a, "right") - 1 for axis, a in zip(lattice.positions, low.T, strict=True)
+        ]
+        stops = [
+            np.searchsorted(axis, b, "left") + 1 for axis, b in zip(lattice.positions, high.T, strict=True)
+        ]
+        first = np.maximum(np.array(starts), 0).T
+        last = np.minimum(np.array(stops).T, field.shape)
+        for index in np.flatnonzero((last > first).all(axis=1)):
+            i, j, k = (slice(a, b) for a, b in zip(first[index].tolist(), last[index].tolist(), strict=True))
+            near = field[i, j, k]
+            np.minimum(near, self._segment(int(index), lattice.crop((i, j, k))), out=near)
         return field
 
     def _ranges(self, frame: Frame, margin_mm: float) -> tuple[Points, Points]:
@@ -89,15 +97,25 @@ class Tube:
         return np.asarray(np.sqrt(x * x + y * y + z * z) - along)
 
 
-def curve(points: Sequence[Sequence[float]], radii: Sequence[float], step_mm: float = 7.0) -> Tube:
+def curve(points: Sequence[Sequence[float]], radii: Sequence[float], step_mm: float = 8.0) -> Tube:
     """A tube along the smooth curve through the points; each row is x, y, z of the standard anatomy."""
-    knots = np.array(points, dtype=float)
+    line, samples, lengths = _course(tuple(tuple(map(float, point)) for point in points), step_mm)
+    return Tube(line, np.interp(samples, lengths, radii))
+
+
+@lru_cache(maxsize=512)
+def _course(points: tuple[tuple[float, ...], ...], step_mm: float) -> tuple[Points, Points, Points]:
+    """Places along the curve, their distance along its chords, and that of the points; most curves recur."""
+    knots = np.array(points)
     lengths = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(knots, axis=0), axis=1))])
     samples = np.linspace(0, lengths[-1], max(int(np.ceil(lengths[-1] / step_mm)) + 1, 2))
-    line = CubicSpline(lengths, knots, bc_type="natural")(samples) if len(knots) > 2 else None
-    if line is None:
+    if len(knots) > 2:
+        line = np.asarray(CubicSpline(lengths, knots, bc_type="natural")(samples))
+    else:
         line = knots[0] + (samples / lengths[-1])[:, None] * (knots[1] - knots[0])
-    return Tube(line, np.interp(samples, lengths, radii))
+    for array in (line, samples, lengths):
+        array.flags.writeable = False
+    return line, samples, lengths
 
 
 def ellipsoid(

@@ -119,4 +119,4 @@ TISSUES: dict[str, tuple[Tissue, ...]] = {
     "veins": (Tissue.VEINS,),
     "pancreatic_lesion": LESION,
 }
-"""The codes of each structure, in the official order; head, body and tail include the duct and lesion in them."""
+"""The codes of each structure, in the official order; head, body and tail include their duct and lesion."""

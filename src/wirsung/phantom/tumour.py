@@ -42,7 +42,7 @@ class TumourPlan:
     dilated_duct: bool = False
     """Whether the duct is wide upstream, that is between tumour and tail."""
     contact: tuple[ContactVessel, float] | None = None
-    """A vessel and the part of its circumference, in degrees, that the tumour touches; else none is touched."""
+    """A vessel and how much of its circumference the tumour touches, in degrees; else none is touched."""
 
     def __post_init__(self) -> None:
         for value, words in ((self.site, get_args(Site)), (self.attenuation, get_args(Attenuation))):
@@ -61,7 +61,8 @@ class TumourPlan:
 
     def _check_contact(self, vessel: str, degrees: float) -> None:
         if vessel not in REACHABLE[self.site]:
-            msg = f"A tumour of the {self.site} can't touch {vessel!r}. {near_names(vessel, REACHABLE[self.site])}"
+            near = near_names(vessel, REACHABLE[self.site])
+            msg = f"A tumour of the {self.site} can't touch {vessel!r}. {near}"
             raise ConfigError(msg)
         if not 0 <= degrees <= 360:
             msg = f"A contact angle is 0 to 360 degrees, but the plan says {degrees}."
@@ -90,16 +91,16 @@ class Tumour:
 
 
 def draw_tumour(rng: np.random.Generator) -> TumourPlan:
-    """A plan with the frequencies seen in patients: two thirds in the head, most of them dark and 15 to 45 mm.
+    """A plan with the frequencies seen in patients: two thirds in the head, most dark and 15 to 45 mm.
 
     Source:
         Site and size: Luo et al., Prognostic factors of pancreatic cancer by site, 2013 and SEER summaries
         (head 60 to 70 %, body and tail the rest). About one in ten adenocarcinomas is isoattenuating
         (Prokesch et al., Radiology 2002;224:764); hypervascular ones stand for neuroendocrine tumours.
     """
-    site: Site = ("head", "body", "tail")[int(rng.choice(3, p=[0.65, 0.2, 0.15]))]  # type: ignore[assignment]
+    site: Site = ("head", "body", "tail")[int(rng.choice(3, p=[0.65, 0.2, 0.15]))]
     diameter = float(np.clip(rng.lognormal(np.log(27), 0.4), 5, 60))
-    attenuation: Attenuation = ("hypo", "iso", "hyper")[int(rng.choice(3, p=[0.75, 0.1, 0.15]))]  # type: ignore[assignment]
+    attenuation: Attenuation = ("hypo", "iso", "hyper")[int(rng.choice(3, p=[0.75, 0.1, 0.15]))]
     dilated = bool(rng.random() < {"head": 0.8, "body": 0.6, "tail": 0.2}[site])
     vessel = REACHABLE[site][int(rng.integers(len(REACHABLE[site])))]
     degrees = float(rng.uniform(30, 360))
