@@ -1,0 +1,122 @@
+"""A model folder: nnU-Net's files, and `wirsung.json`, which says what nnU-Net does not."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from wirsung import __version__
+from wirsung.compute.atomic import write_json
+from wirsung.errors import CheckpointError
+from wirsung.models.weights import CHECKPOINT_FILE, WEIGHTS_FILE
+
+RECORD_FILE = "wirsung.json"
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class ModelClass:
+    """What one output of the network stands for."""
+
+    index: int
+    """Of the network's output; 0 is background and not listed."""
+    value: int
+    """In label maps of the scheme."""
+    name: str
+
+
+@dataclass(frozen=True)
+class FoldRecord:
+    """One finished fold."""
+
+    train: tuple[str, ...]
+    """Ids of the cases that it learnt from."""
+    validation: tuple[str, ...]
+    key: str
+    """Of the settings and the data; another key means another training."""
+    epochs: int
+    duration_s: float
+    """Of the call that finished it."""
+    weights_sha256: str
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a model was made from."""
+
+    scheme: str
+    """The name of the label scheme that its predictions are in."""
+    classes: tuple[ModelClass, ...]
+    orientation: str
+    """The axis order of the volumes that it learnt from, such as RPS."""
+    modality: str
+    """ct, t1 or t2."""
+    network: str
+    preset: str
+    plan_key: str
+    """Of what the plans depend on."""
+    folds: Mapping[str, FoldRecord] = field(default_factory=dict)
+
+
+def fold_folder(model: Path, fold: int | str) -> Path:
+    """Where a fold's weights lie."""
+    return model / f"fold_{fold}"
+
+
+def finished_folds(model: Path) -> tuple[str, ...]:
+    """The folds with final weights: 0, 1 and so on, then all."""
+    names = [
+        path.name.removeprefix("fold_")
+        for path in model.glob("fold_*")
+        if (path / WEIGHTS_FILE).is_file() or (path / CHECKPOINT_FILE).is_file()
+    ]
+    return tuple(sorted(names, key=lambda name: (not name.isdigit(), int(name) if name.isdigit() else 0)))
+
+
+def read_record(model: Path) -> Record | None:
+    """The record of a model folder; None where nnU-Net itself wrote the folder.
+
+    Raises:
+        CheckpointError: `wirsung.json` is damaged, or of a later version.
+    """
+    path = model / RECORD_FILE
+    if not path.is_file():
+        return None
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        schema = content["schema"]
+        record = _record(content) if schema == SCHEMA else None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        msg = f"{path} is damaged. Copy or train the model anew."
+        raise CheckpointError(msg) from error
+    if record is None:
+        msg = f"{path} has schema {schema!r}, but this version of Wirsung reads {SCHEMA}. Use a later one."
+        raise CheckpointError(msg)
+    return record
+
+
+def write_record(model: Path, record: Record) -> None:
+    """Write `wirsung.json`."""
+    write_json(
+        model / RECORD_FILE, {"schema": SCHEMA, "created_by": f"wirsung {__version__}", **asdict(record)}
+    )
+
+
+def _record(content: Mapping[str, Any]) -> Record:
+    texts = ("scheme", "orientation", "modality", "network", "preset", "plan_key")
+    folds = {
+        str(name): FoldRecord(
+            tuple(row["train"]),
+            tuple(row["validation"]),
+            str(row["key"]),
+            int(row["epochs"]),
+            float(row["duration_s"]),
+            str(row["weights_sha256"]),
+        )
+        for name, row in content["folds"].items()
+    }
+    classes = tuple(
+        ModelClass(int(row["index"]), int(row["value"]), str(row["name"])) for row in content["classes"]
+    )
+    return Record(**{key: str(content[key]) for key in texts}, classes=classes, folds=folds)

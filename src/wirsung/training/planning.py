@@ -1,0 +1,179 @@
+"""Fingerprint and plans: the facts are gathered here, the plans are made by nnU-Net's own planners."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wirsung.compute.atomic import write_json
+from wirsung.compute.cases import Outcome, map_cases
+from wirsung.datasets.layout import Case
+from wirsung.errors import LabelError, WirsungError
+from wirsung.models.plans import Plans, parse_plans
+from wirsung.models.preprocessing import nonzero_box
+from wirsung.training.classes import Classes
+from wirsung.training.presets import Preset
+from wirsung.training.reading import read_case
+from wirsung.training.settings import Network
+from wirsung.training.workspace import CONFIGURATION, Workspace, silence
+
+R = TypeVar("R")
+
+CHANNELS = {"ct": "CT", "t1": "T1", "t2": "T2"}
+"""Modality to the channel name that nnU-Net chooses the normalisation by."""
+
+# nnU-Net draws 1e8 voxels over all cases; beyond half a million a case the percentiles stand still.
+_VOXELS_OF_ALL = 100_000_000
+_VOXELS_OF_A_CASE = 500_000
+
+
+@dataclass(frozen=True)
+class FingerprintTask:
+    """What one process needs to describe one case."""
+
+    case: Case
+    classes: Classes
+    voxels: int
+    """Foreground voxels to draw, with replacement."""
+
+
+@dataclass(frozen=True)
+class CaseFacts:
+    """What nnU-Net's planner must know of one case; axes (z, y, x)."""
+
+    spacing_mm: tuple[float, float, float]
+    cropped_shape: tuple[int, int, int]
+    kept: float
+    """Fraction of the voxels that cropping keeps."""
+    foreground: NDArray[np.float32]
+    """Drawn intensities inside the labels."""
+
+
+def facts_of(task: FingerprintTask) -> CaseFacts:
+    """Describe one case.
+
+    Source:
+        `DatasetFingerprintExtractor.analyze_case` of nnU-Net 2.8.
+    """
+    arrays = read_case(task.case, task.classes)
+    _, placement = nonzero_box(arrays.image)
+    inside = arrays.image[0][placement.slices][arrays.labels[placement.slices] > 0]
+    random = np.random.RandomState(1234)
+    drawn = random.choice(inside, task.voxels, replace=True) if inside.size else inside
+    kept = float(np.prod(placement.cropped_shape) / np.prod(placement.full_shape))
+    return CaseFacts(arrays.spacing_mm, placement.cropped_shape, kept, drawn.astype(np.float32))
+
+
+def fingerprint(cases: Sequence[Case], classes: Classes, workers: int) -> dict[str, Any]:
+    """nnU-Net's `dataset_fingerprint.json`.
+
+    Raises:
+        WirsungError: A case can't be read, or no case has a labelled voxel.
+    """
+    voxels = min(_VOXELS_OF_ALL // len(cases), _VOXELS_OF_A_CASE)
+    tasks = {case.id: FingerprintTask(case, classes, voxels) for case in cases}
+    facts = succeeded(map_cases(facts_of, tasks, workers=workers, description="fingerprint"))
+    foreground = np.concatenate([item.foreground for item in facts])
+    if not foreground.size:
+        msg = f"No case has a voxel of any class of {classes.scheme.name}. Choose another --scheme."
+        raise LabelError(msg)
+    low, median, high = (float(value) for value in np.percentile(foreground, (0.5, 50.0, 99.5)))
+    statistics = {
+        "mean": float(foreground.mean(dtype=np.float64)),
+        "median": median,
+        "std": float(foreground.std(dtype=np.float64)),
+        "min": float(foreground.min()),
+        "max": float(foreground.max()),
+        "percentile_99_5": high,
+        "percentile_00_5": low,
+    }
+    return {
+        "spacings": [list(item.spacing_mm) for item in facts],
+        "shapes_after_crop": [list(item.cropped_shape) for item in facts],
+        "foreground_intensity_properties_per_channel": {"0": statistics},
+        "median_relative_size_after_cropping": float(np.median([item.kept for item in facts])),
+    }
+
+
+def label_table(cases: Sequence[Case], classes: Classes) -> dict[str, Any]:
+    """nnU-Net's `dataset.json` of the model: no path and no case id in it."""
+    return {
+        "channel_names": {"0": CHANNELS[cases[0].modality]},
+        "labels": classes.labels,
+        "numTraining": len(cases),
+        "file_ending": ".nii.gz",
+        "overwrite_image_reader_writer": "SimpleITKIO",
+    }
+
+
+def plan(
+    workspace: Workspace,
+    facts: Mapping[str, Any],
+    table: Mapping[str, Any],
+    images: Mapping[str, Path],
+    preset: Preset,
+    network: Network,
+) -> Plans:
+    """nnU-Net's plans for the dataset, made by its own planner inside this process.
+
+    Args:
+        workspace: Where nnU-Net works.
+        facts: The fingerprint.
+        table: `dataset.json`.
+        images: Case id to its image, which stays where it is.
+        preset: Says how much memory to plan for.
+        network: Says which planner.
+    """
+    where = {case: {"images": [str(path.resolve())], "label": ""} for case, path in images.items()}
+    write_json(workspace.raw / "dataset.json", {**table, "dataset": where})
+    write_json(workspace.preprocessed / "dataset.json", dict(table))
+    write_json(workspace.preprocessed / "dataset_fingerprint.json", dict(facts))
+    with workspace.environment(1), silence():
+        planner = _planner(network, preset)
+        # It writes what it returns beside the fingerprint; an older plan there would be merged in.
+        (workspace.preprocessed / f"{planner.plans_identifier}.json").unlink(missing_ok=True)
+        content = planner.plan_experiment()
+    plans = parse_plans(content)
+    plans.configuration(CONFIGURATION)
+    return plans
+
+
+def _planner(network: Network, preset: Preset) -> Any:  # noqa: ANN401 - nnU-Net has no types
+    from nnunetv2.experiment_planning.experiment_planners.default_experiment_planner import ExperimentPlanner
+    from nnunetv2.experiment_planning.experiment_planners.residual_unets import (
+        residual_encoder_unet_planners as residual,
+    )
+
+    planners = {
+        "nnunet": ExperimentPlanner,
+        "resenc-m": residual.nnUNetPlannerResEncM,
+        "resenc-l": residual.nnUNetPlannerResEncL,
+        "resenc-xl": residual.nnUNetPlannerResEncXL,
+    }
+    planner = planners[network](1)
+    if preset.memory_gb is not None:
+        planner.UNet_vram_target_GB = preset.memory_gb
+        planner.lowres_creation_threshold = 0
+    if preset.features is not None:
+        planner.UNet_base_num_features, planner.UNet_max_features_3d = preset.features
+    if preset.finest_mm is not None:
+        wanted = planner.determine_fullres_target_spacing()
+        planner.overwrite_target_spacing = [max(float(value), preset.finest_mm) for value in wanted]
+    return planner
+
+
+def succeeded(outcomes: Sequence[Outcome[R]]) -> list[R]:
+    """The values, where every case went well.
+
+    Raises:
+        WirsungError: One did not; the message names the first.
+    """
+    failed = [item for item in outcomes if item.status == "failed"]
+    if failed:
+        more = f" (and {len(failed) - 1} more cases)" if len(failed) > 1 else ""
+        msg = f"case {failed[0].case}: {failed[0].message}{more}"
+        raise WirsungError(msg)
+    return [item.value for item in outcomes if item.value is not None]

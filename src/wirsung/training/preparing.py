@@ -1,0 +1,63 @@
+"""Preprocessing the training cases into nnU-Net's storage; what is there already and unchanged is kept."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from wirsung.compute.cases import Skip, map_cases
+from wirsung.datasets.layout import Case
+from wirsung.models.plans import Plans
+from wirsung.models.preprocessing import preprocess
+from wirsung.models.storage import read_key, write_case, write_key
+from wirsung.training.classes import Classes
+from wirsung.training.planning import succeeded
+from wirsung.training.reading import read_case, state_of
+from wirsung.training.workspace import CONFIGURATION, Workspace
+
+
+@dataclass(frozen=True)
+class PrepareTask:
+    """What one process needs to preprocess one case."""
+
+    case: Case
+    classes: Classes
+    plans: Plans
+    folder: Path
+    key: str
+
+
+def prepare(
+    cases: Sequence[Case], classes: Classes, plans: Plans, workspace: Workspace, workers: int
+) -> None:
+    """Preprocess every case that is new or changed.
+
+    Raises:
+        WirsungError: A case can't be read; the others are kept.
+    """
+    folder = workspace.preprocessed / plans.configuration(CONFIGURATION).data_identifier
+    shared = json.dumps([dict(plans.content), classes.labels], sort_keys=True)
+    tasks = {case.id: PrepareTask(case, classes, plans, folder, _key(case, shared)) for case in cases}
+    succeeded(map_cases(prepare_case, tasks, workers=workers, description="preprocess"))
+
+
+def prepare_case(task: PrepareTask) -> bool:
+    """Preprocess and store one case.
+
+    Raises:
+        Skip: It is stored already.
+    """
+    if read_key(task.folder, task.case.id) == task.key:
+        raise Skip(True)
+    configuration = task.plans.configuration(CONFIGURATION)
+    arrays = read_case(task.case, task.classes)
+    made = preprocess(arrays.image, arrays.spacing_mm, task.plans, configuration, arrays.labels)
+    indices = range(1, len(task.classes.learnt) + 1)
+    write_case(task.folder, task.case.id, made, configuration, indices)
+    write_key(task.folder, task.case.id, task.key)
+    return True
+
+
+def _key(case: Case, shared: str) -> str:
+    return hashlib.sha256((json.dumps(state_of(case)) + shared).encode()).hexdigest()

@@ -1,0 +1,34 @@
+"""What a training depends on, as keys: the same key, nothing to do; another key, another training."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+
+from wirsung.datasets.layout import Case
+from wirsung.datasets.splits import Fold
+from wirsung.training.presets import preset_of
+from wirsung.training.reading import state_of
+from wirsung.training.settings import TrainSettings
+
+
+def plan_key(settings: TrainSettings, cases: Sequence[Case], labels: Mapping[str, int]) -> str:
+    """What the plans depend on: the cases' files, the classes, the network and how the preset plans."""
+    preset = preset_of(settings)
+    planning = [preset.memory_gb, preset.features, preset.finest_mm, settings.network, settings.scheme]
+    return _sha256([{case.id: state_of(case) for case in cases}, dict(labels), planning])
+
+
+def fold_key(settings: TrainSettings, plans: str, fold: Fold) -> str:
+    """What a fold's weights depend on: the plans, the preset, the seed and the fold's cases.
+
+    How often checkpoints are written is no part of it.
+    """
+    preset = {
+        name: value for name, value in asdict(preset_of(settings)).items() if name != "checkpoint_every"
+    }
+    return _sha256([plans, preset, settings.seed, fold.train, fold.validation])
+
+
+def _sha256(content: object) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,53 @@
+"""The settings of the stage `train`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+from wirsung.compute.cases import default_workers
+from wirsung.errors import ConfigError
+
+Network = Literal["nnunet", "resenc-m", "resenc-l", "resenc-xl"]
+PresetName = Literal["default", "demo"]
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """Train a network on one fold of a dataset."""
+
+    dataset: tyro.conf.Positional[Path]
+    """The dataset, with the splits that wirsung split makes."""
+    out: tyro.conf.Positional[Path]
+    """The model folder; run again, training goes on where it stopped, and a finished fold is skipped."""
+    network: Network = "nnunet"
+    """nnU-Net's plain U-Net, or its residual encoders for 9, 24 or 40 GB of GPU memory."""
+    scheme: str = "pants-28"
+    """The label scheme to learn: a built-in name, or your own .toml file."""
+    fold: int | Literal["all"] = 0
+    """The fold whose training cases are learnt from; all: every case that is not for the test."""
+    preset: PresetName = "default"
+    """default: nnU-Net's plan and schedule, for a GPU and a day. demo: minutes on two CPU cores."""
+    device: str = "auto"
+    """auto, cpu, cuda or mps; auto takes the GPU where there is one."""
+    epochs: int | None = None
+    """Instead of the preset's: how often the learning rate is lowered, and when training ends."""
+    iterations: int | None = None
+    """Batches an epoch, instead of the preset's."""
+    checkpoint_every: int | None = None
+    """Epochs between checkpoints that a killed training goes on from, instead of the preset's."""
+    seed: int = 0
+    """Another seed, other initial weights and other patches."""
+    workers: int = default_workers()
+    """Processes that prepare cases, and on a GPU those that augment patches."""
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "iterations", "checkpoint_every", "workers"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                msg = f"{name} is {value}, but it must be at least 1."
+                raise ConfigError(msg)
+        if isinstance(self.fold, int) and self.fold < 0:
+            msg = f"fold is {self.fold}, but folds are counted from 0. Or take all."
+            raise ConfigError(msg)
