@@ -70,7 +70,9 @@ def test_a_perfect_auc_has_an_exact_one_sided_bound():
     assert worst.high == pytest.approx(1 - 0.05 ** (1 / 10))
 
 
-@pytest.mark.parametrize(("positive", "word"), [([True, True], "negative"), ([False], "positive"), ([], "positive")])
+@pytest.mark.parametrize(
+    ("positive", "word"), [([True, True], "negative"), ([False], "positive"), ([], "positive")]
+)
 def test_auc_without_one_of_the_classes_is_undefined_and_says_which(positive, word):
     found = auc(positive, [0.5] * len(positive))
     assert math.isnan(found.value)

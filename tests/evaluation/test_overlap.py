@@ -27,7 +27,10 @@ def test_confusion_counts_each_pair_of_values(pair):
 def test_memory_order_changes_no_count(pair):
     reference, prediction = pair
     expected = confusion(reference, prediction)
-    for one, other in ((np.asfortranarray(reference), prediction), (reference, np.asfortranarray(prediction))):
+    for one, other in (
+        (np.asfortranarray(reference), prediction),
+        (reference, np.asfortranarray(prediction)),
+    ):
         assert (confusion(one, other) == expected).all()
 
 
@@ -60,4 +63,6 @@ def test_two_cubes_shifted_by_one_voxel_score_as_computed_by_hand():
 
 def test_fractions_of_nothing_are_undefined():
     nothing = Overlap(0, 0, 0)
-    assert all(math.isnan(value) for value in (nothing.dsc, nothing.iou, nothing.sensitivity, nothing.precision))
+    assert all(
+        math.isnan(value) for value in (nothing.dsc, nothing.iou, nothing.sensitivity, nothing.precision)
+    )

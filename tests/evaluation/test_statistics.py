@@ -38,7 +38,9 @@ def test_summary_of_nothing_is_undefined():
 def test_bootstrap_agrees_with_scipys():
     values = np.random.default_rng(1).normal(0.8, 0.1, 60)
     low, high = bootstrap_mean(values, seed=3)
-    theirs = stats.bootstrap((values,), np.mean, method="percentile", n_resamples=5000, rng=5).confidence_interval
+    theirs = stats.bootstrap(
+        (values,), np.mean, method="percentile", n_resamples=5000, rng=5
+    ).confidence_interval
     assert (low, high) == pytest.approx((theirs.low, theirs.high), abs=0.003)
 
 
