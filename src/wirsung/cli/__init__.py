@@ -33,14 +33,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(name: str, words: list[str]) -> int:
-    from wirsung.cli.verbs import VERBS
+    from wirsung.cli.verbs import VERBS, missing_extra
 
     if name not in VERBS:
         msg = f"there is no such verb. {near_names(name, VERBS)} See wirsung --help."
         raise ConfigError(msg)
     from wirsung.cli.running import run_verb
 
-    return run_verb(VERBS[name], words)
+    try:
+        return run_verb(VERBS[name], words)
+    except ModuleNotFoundError as error:
+        raise missing_extra(error) or error from error
 
 
 def _help() -> str:

@@ -105,13 +105,16 @@ _ALL = (
 VERBS = {verb.name: verb for verb in _ALL}
 
 
+def missing_extra(error: ModuleNotFoundError) -> MissingDependencyError | None:
+    """What to tell the user where an optional package is missing; None where the package is none of ours."""
+    extra = _EXTRAS.get(str(error.name).split(".")[0])
+    if extra is None:
+        return None
+    return MissingDependencyError(
+        f"this needs {error.name}, which is not installed. Install it with: pip install 'wirsung[{extra}]'"
+    )
+
+
 def _load(path: str) -> Any:  # noqa: ANN401 - a class or a function
     module, _, name = path.partition(":")
-    try:
-        return getattr(import_module(module), name)
-    except ModuleNotFoundError as error:
-        extra = _EXTRAS.get(str(error.name).split(".")[0])
-        if extra is None:
-            raise
-        msg = f"this verb needs {error.name}, which is not here. Install it: pip install 'wirsung[{extra}]'"
-        raise MissingDependencyError(msg) from error
+    return getattr(import_module(module), name)
