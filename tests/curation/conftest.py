@@ -51,7 +51,7 @@ def ct(seed: int = 0) -> np.ndarray:
 
 
 def pancreas(*, lesion: bool = True) -> dict[str, np.ndarray]:
-    """Masks: head, body and tail side by side in the pancreas, the lesion in the head, the liver apart."""
+    """Masks: head, body and tail side by side in the pancreas, the lesion in two of them, the liver apart."""
     names = ("liver", "pancreas", "pancreas_body", "pancreas_head", "pancreas_tail", "pancreatic_lesion")
     masks = {name: np.zeros(SHAPE, dtype=np.uint8) for name in names}
     masks["liver"][8:, :, :3] = 1
@@ -60,7 +60,7 @@ def pancreas(*, lesion: bool = True) -> dict[str, np.ndarray]:
     masks["pancreas_body"][4:6, 3:7, 2:7] = 1
     masks["pancreas_tail"][6:8, 3:7, 2:7] = 1
     if lesion:
-        masks["pancreatic_lesion"][2:4, 3:7, 2:7] = 1
+        masks["pancreatic_lesion"][2:6, 3:7, 2:7] = 1
         masks["pancreatic_lesion"][3, 6, 6] = 0
     return masks
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from wirsung.compute import atomic
+from wirsung.curation.outputs import sole_writer
 from wirsung.curation.run import curate
 from wirsung.curation.settings import CurateSettings
 from wirsung.datasets.layout import Dataset
@@ -61,7 +62,7 @@ def test_a_cohort_becomes_a_dataset(cohort, tmp_path):
         for name in case.structure_names():
             assert np.array_equal(case.mask(name).voxels, arrays[case.id][name][::-1] == 1)
         combined = np.asanyarray(nibabel.load(case.combined_path).dataobj)
-        assert np.count_nonzero(combined == 28) == 39
+        assert np.count_nonzero(combined == 28) == 79
         assert np.count_nonzero(combined == 19) == 1
         assert np.count_nonzero(combined == 17) == 0
     first, second = _rows(tmp_path / "out")
@@ -79,10 +80,10 @@ def test_structures_are_measured(cohort, tmp_path):
     rows = {row["structure"]: row for row in _rows(tmp_path / "out", read_structures)}
     inside = np.clip(arrays["image"], -1000, 1000)[arrays["pancreatic_lesion"] == 1]
     lesion = rows["pancreatic_lesion"]
-    assert lesion["volume_ml"] == pytest.approx(39 * 12 / 1000)
+    assert lesion["volume_ml"] == pytest.approx(79 * 12 / 1000)
     assert lesion["hu_mean"] == pytest.approx(inside.mean())
     assert lesion["hu_sd"] == pytest.approx(inside.std())
-    assert [lesion[f"box_{axis}{end}"] for axis in "ijk" for end in (0, 1)] == [8, 10, 3, 7, 2, 7]
+    assert [lesion[f"box_{axis}{end}"] for axis in "ijk" for end in (0, 1)] == [6, 10, 3, 7, 2, 7]
     assert (lesion["components"], lesion["touches_border"]) == (1, False)
     assert rows["liver"]["touches_border"] is True
 
@@ -386,6 +387,7 @@ _KILLED = """
 import os, signal, sys
 from pathlib import Path
 from wirsung.compute import atomic
+from wirsung.curation.outputs import sole_writer
 from wirsung.curation.run import curate
 from wirsung.curation.settings import CurateSettings
 left = int(sys.argv[3])
@@ -447,3 +449,10 @@ def test_nothing_in_the_dataset_tells_where_the_source_lies(cohort, tmp_path):
         assert str(tmp_path).encode() not in text, name
     for path in (tmp_path / "out/.curation").iterdir():
         assert str(tmp_path) not in path.read_text()
+
+
+def test_a_second_run_is_kept_out_of_the_same_dataset(cohort, tmp_path):
+    cohort.case("a")
+    with sole_writer(tmp_path / "out"), pytest.raises(ConfigError, match="another run"):
+        _curate(cohort)
+    assert [item.status for item in _curate(cohort)] == ["done"]

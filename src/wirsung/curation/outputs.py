@@ -1,5 +1,6 @@
 """Where a case's files go: built in folders beside their place, and put there whole."""
 
+import fcntl
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +9,7 @@ from pathlib import Path
 
 from wirsung.curation.records import record_path
 from wirsung.datasets.layout import COMBINED_FILE, IMAGE_FOLDERS, LABEL_FOLDERS, MASK_FOLDER, SUFFIX, Subset
-from wirsung.errors import StorageError
+from wirsung.errors import ConfigError, StorageError
 
 _PARTIAL = ".partial-"
 
@@ -28,6 +29,26 @@ class Staging:
     def mask_path(self, structure: str) -> Path:
         """Where a mask is written."""
         return self.label_folder / MASK_FOLDER / f"{structure}{SUFFIX}"
+
+
+@contextmanager
+def sole_writer(out: Path) -> Iterator[None]:
+    """Keeps a second run out while this one writes to the dataset; a killed run keeps nobody out.
+
+    Raises:
+        ConfigError: Another run writes to it.
+    """
+    path = record_path(out, "").with_name("lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            msg = f"{out} is being written by another run of wirsung curate. Wait until it has ended."
+            raise ConfigError(msg) from None
+        except OSError:
+            pass  # some network disks know no locks
+        yield
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from wirsung.compute.cases import Outcome, map_cases
 from wirsung.curation.case import OFFICIAL, CaseTask, curate_case
 from wirsung.curation.intake import Source, attach_labels, find_sources
 from wirsung.curation.metadata import Metadata, read_metadata
-from wirsung.curation.outputs import clean_leftovers
+from wirsung.curation.outputs import clean_leftovers, sole_writer
 from wirsung.curation.pseudonyms import key_path, load_key
 from wirsung.curation.records import Record, extend_provenance, read_records, write_record
 from wirsung.curation.settings import CurateSettings
@@ -41,7 +41,8 @@ def curate(settings: CurateSettings) -> Curation:
 
     Raises:
         ManifestError: SRC is missing or holds no image, labels are missing, or `metadata.csv` is no table.
-        ConfigError: A setting is wrong: OUT in SRC or no dataset, an unknown scheme, an empty HU range.
+        ConfigError: A setting is wrong: OUT in SRC or no dataset, an unknown scheme, an empty HU range;
+            or another run writes to OUT.
         StorageError: OUT can't be written.
     """
     _check_settings(settings)
@@ -49,13 +50,14 @@ def curate(settings: CurateSettings) -> Curation:
     metadata, ignored = read_metadata(source) if source.is_dir() else ({}, [])
     sources, unused = attach_labels(find_sources(source, settings.labels), settings.labels)
     _check_clip(settings, sources)
-    write_description(out, _description(settings))
-    clean_leftovers(out)
-    tasks = _tasks(settings, sources, metadata)
-    outcomes = map_cases(curate_case, tasks, workers=settings.workers, description="curate")
-    clean_leftovers(out)  # of workers that were killed
-    _assemble(out, {item.case: metadata.get(item.case, Metadata()) for item in sources})
-    stay = sorted(set(read_records(out)).difference(tasks))
+    with sole_writer(out):
+        write_description(out, _description(settings))
+        clean_leftovers(out)
+        tasks = _tasks(settings, sources, metadata)
+        outcomes = map_cases(curate_case, tasks, workers=settings.workers, description="curate")
+        clean_leftovers(out)  # of workers that were killed
+        records = _assemble(out, {item.case: metadata.get(item.case, Metadata()) for item in sources})
+    stay = sorted(set(records).difference(tasks))
     notes = [
         _note("columns of metadata.csv were ignored", ignored),
         _note("rows of metadata.csv belong to no case", sorted(set(metadata).difference(tasks))),
@@ -123,7 +125,7 @@ def _tasks(
     return tasks
 
 
-def _assemble(out: Path, metadata: dict[str, Metadata]) -> None:
+def _assemble(out: Path, metadata: dict[str, Metadata]) -> dict[str, Record]:
     """Write the tables of all cases that are done, those of earlier runs too."""
     records = read_records(out)
     for case, record in records.items():
@@ -133,6 +135,7 @@ def _assemble(out: Path, metadata: dict[str, Metadata]) -> None:
     write_manifest(out, [Metadata(record.metadata).applied_to(record.row) for record in records.values()])
     write_structures(out, [row for record in records.values() for row in record.structures])
     extend_provenance(out, records)
+    return records
 
 
 def _dropped(outcomes: Sequence[Outcome[Record]]) -> list[str]:

@@ -5,6 +5,7 @@ layout, with `LabelAll/` where its labels were not sorted yet, and no `dataset.t
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -183,9 +184,9 @@ class Dataset:
         Raises:
             ManifestError: There is none.
         """
-        for case in self.cases:
-            if case.id == case_id:
-                return case
+        place = bisect_left(self.cases, case_id, key=lambda case: case.id)
+        if place < len(self.cases) and self.cases[place].id == case_id:
+            return self.cases[place]
         near = near_names(case_id, [case.id for case in self.cases][:20])
         msg = f"{self.root} has no case {case_id!r}. {near}"
         raise ManifestError(msg)
