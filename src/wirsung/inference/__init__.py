@@ -1,0 +1,1 @@
+"""From a model and an image to a label map on the image's own grid."""
