@@ -66,7 +66,7 @@ def test_the_truth_holds_for_the_masks_as_written(made):
         assert (tumour is None) == (record["volumes_ml"]["pancreatic_lesion"] == 0)
         if tumour:
             assert tumour["volume_ml"] == record["volumes_ml"]["pancreatic_lesion"]
-            assert 8 <= tumour["designed_diameter_mm"] <= 45
+            assert 12 <= tumour["designed_diameter_mm"] <= 50
             assert tumour["site"] in ("head", "body", "tail")
             assert record["hu"]["lesion"] == pytest.approx(record["hu"]["pancreas"], abs=70)
         assert record["phase"] in ("non-contrast", "arterial", "venous", "delayed")

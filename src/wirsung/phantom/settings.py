@@ -41,7 +41,7 @@ class PhantomSettings:
     """Cases made at the same time; the files do not depend on it."""
     tumours: float = 0.5
     """Fraction of the patients with a pancreatic tumour, 0 to 1, spread evenly over the centres."""
-    tumour_diameter_mm: tuple[float, float] = (8.0, 45.0)
+    tumour_diameter_mm: tuple[float, float] = (12.0, 50.0)
     """Smallest and largest tumour diameter, 5 to 60 mm; a draw outside is drawn again."""
     sites: tuple[Site, ...] = ("head", "body", "tail")
     """Parts of the pancreas where a tumour may lie."""
