@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from wirsung.imaging.arrays import Mask
 from wirsung.phantom.background import paint_background
 from wirsung.phantom.canvas import Canvas
-from wirsung.phantom.frame import Box, Frame
+from wirsung.phantom.frame import Box, Frame, Pose
 from wirsung.phantom.grid import Grid
-from wirsung.phantom.measure import longest_diameter_mm
+from wirsung.phantom.measure import contact_deg, longest_diameter_mm
 from wirsung.phantom.organs import paint_organs
 from wirsung.phantom.pancreas import Pancreas, paint_pancreas
 from wirsung.phantom.patient import Patient
@@ -75,6 +75,13 @@ class Body:
     """A `Tissue` code per voxel."""
     masks: Masks
     truth: BodyTruth
+
+    def contact_deg(self, vessel: ContactVessel) -> float:
+        """How much of the vessel's circumference the lesion touches, measured on the masks, 0 to 360."""
+        pose = Pose(self.patient)
+        lesion, wall = self.masks["pancreatic_lesion"], self.masks[vessel]
+        tubes = vessels(self.patient).named[vessel]
+        return max(contact_deg(lesion, wall, self.grid, pose.to_patient(tube.points)) for tube in tubes)
 
 
 def build_body(patient: Patient, grid: Grid) -> Body:

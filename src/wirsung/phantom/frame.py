@@ -1,8 +1,8 @@
 """From the grid's voxels to the standard anatomy: pose, size and the patient's own smooth deformation.
 
 Shapes are described once, in the millimetres of a standard man; a voxel is asked where in him it lies. The
-map is evaluated on nodes 12 mm apart and interpolated between them, so it costs almost nothing; it depends on the
-patient only, so two grids see one anatomy.
+map is evaluated on nodes 12 mm apart and interpolated between them, so it costs almost nothing; it depends on
+the patient only, so two grids see one anatomy.
 """
 
 from dataclasses import dataclass

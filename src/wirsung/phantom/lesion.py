@@ -185,7 +185,7 @@ def place_lesion(tumour: Tumour, of: Gland, tubes: Vessels, pose: Pose) -> Lesio
     best = candidates[
         int(np.argmin(obstacles.overlaps(candidates, half, waves) + [it[2] for it in candidates]))
     ]
-    blob = _scaled(Blob(best[0], best[1], half, waves), contact, plan.diameter_mm, pose)
+    blob = _scaled(Blob(best[0], best[1], half, waves), contact, plan.diameter_mm, obstacles)
     return Lesion(blob, contact, vessels, pose.to_standard(blob.centre[None])[0])
 
 
@@ -231,13 +231,15 @@ class _Obstacles:
     """What a blob should not run into, as spheres in RAS+ mm."""
 
     def __init__(self, vessels: tuple[Tube, ...], contact: Contact | None, pose: Pose) -> None:
-        points = np.concatenate([tube.points for tube in vessels])
-        radii = np.concatenate([tube.radii for tube in vessels]) + GAP_MM
+        spheres = np.concatenate([_spheres(tube) for tube in vessels])
         if contact is not None:
-            far = np.abs((contact.tube.points - contact.place) @ contact.axis) > contact.half_length_mm
-            points = np.concatenate([points, contact.tube.points[far]])
-            radii = np.concatenate([radii, contact.tube.radii[far] + GAP_MM])
+            own = _spheres(contact.tube)
+            far = np.abs((own[:, :3] - contact.place) @ contact.axis) > contact.half_length_mm
+            spheres = np.concatenate([spheres, own[far]])
+        points, radii = spheres[:, :3], spheres[:, 3] + GAP_MM
         solid = np.array(OBSTACLES, dtype=float)
+        self.pose = pose
+        self.vessels = len(points)
         self.radii = np.concatenate([radii, solid[:, 3]])
         self.tree = cKDTree(pose.to_patient(np.concatenate([points, solid[:, :3]])))
 
@@ -251,6 +253,24 @@ class _Obstacles:
         distance, index = self.tree.query(spots @ axes + centres[:, None], k=4)
         depth = (self.radii[index] - distance).max(axis=-1)
         return np.asarray(np.maximum(depth, 0).mean(axis=-1))
+
+    def clear_surface(self, blob: Blob, count: int) -> Points:
+        """Points of the blob's surface, drawn in to where no vessel cuts it off."""
+        points = blob.surface(count)
+        for _ in range(5):
+            distance, index = self.tree.query(points, k=4)
+            cut = ((self.radii[index] > distance) & (index < self.vessels)).any(axis=-1)
+            if not cut.any():
+                break
+            points[cut] += (blob.centre - points[cut]) * 0.12
+        return points
+
+
+def _spheres(tube: Tube) -> Points:
+    """The tube as spheres about 2 mm apart: rows of x, y, z and radius."""
+    along = np.arange(0, len(tube.points) - 1 + 1e-6, 1 / 3)
+    rows = np.column_stack([tube.points, tube.radii])
+    return np.column_stack([np.interp(along, np.arange(len(rows)), column) for column in rows.T])
 
 
 def _contact(tumour: Tumour, tubes: Vessels) -> Contact:
@@ -289,16 +309,16 @@ def _base(tumour: Tumour, of: Gland, tubes: Vessels) -> Points:
     return np.asarray(of.line.points[numbers[int(tumour.along * (len(numbers) - 1))]])
 
 
-def _scaled(blob: Blob, contact: Contact | None, diameter_mm: float, pose: Pose) -> Blob:
+def _scaled(blob: Blob, contact: Contact | None, diameter_mm: float, obstacles: _Obstacles) -> Blob:
     """The blob such that it is, with the cuff, as long as planned; its side at the vessel stays in place."""
-    cuff = np.zeros((0, 3)) if contact is None else pose.to_patient(contact.surface())
+    cuff = np.zeros((0, 3)) if contact is None else obstacles.pose.to_patient(contact.surface())
     anchor = blob.centre if contact is None else blob.centre - blob.axes[2] * blob.half_mm[2]
     smallest, largest = 0.3, 1.5
-    for _ in range(12):
+    for _ in range(11):
         scale = (smallest + largest) / 2
         centre = anchor + (blob.centre - anchor) * scale
         sized = Blob(centre, blob.axes, blob.half_mm * scale, blob.waves)
-        longest = float(pdist(np.concatenate([sized.surface(200), cuff])).max())
+        longest = float(pdist(np.concatenate([obstacles.clear_surface(sized, 200), cuff])).max())
         smallest, largest = (scale, largest) if longest < diameter_mm else (smallest, scale)
     return sized
 

@@ -1,8 +1,8 @@
 """The organs around the pancreas.
 
 Volumes of adults on CT (Geraghty et al., Abdom Imaging 2004;29:480 and textbooks): liver 1000 to 2000 ml,
-spleen 100 to 315, a kidney 110 to 200, an adrenal gland 2 to 6, gall bladder 15 to 60, prostate 15 to 50. The tails
-of real populations are wider.
+spleen 100 to 315, a kidney 110 to 200, an adrenal gland 2 to 6, gall bladder 15 to 60, prostate 15 to 50.
+The tails of real populations are wider.
 """
 
 import numpy as np
