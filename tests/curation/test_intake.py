@@ -52,9 +52,16 @@ def test_a_dicom_folder_holds_its_subfolders_any_other_its_own_files(cohort):
     _dicom(cohort.root / "a/dicom/1")
     _dicom(cohort.root / "b")
     _dicom(cohort.root / "b/more")
-    assert [item.case for item in find_sources(cohort.root)] == ["a", "b", "more"]
-    assert len(dicom_files(cohort.root / "a/dicom")) == 1
-    assert len(dicom_files(cohort.root / "b")) == 1
+    found = find_sources(cohort.root)
+    assert [item.case for item in found] == ["a", "b", "more"]
+    assert [len(dicom_files(item.image, is_deep=item.is_deep)) for item in found] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("name", ["src/dicom", "src"])
+def test_a_folder_of_series_may_be_called_dicom(tmp_path, name):
+    for case in ("a", "b"):
+        _dicom(tmp_path / "src/dicom" / case)
+    assert [item.case for item in find_sources(tmp_path / name)] == ["a", "b"]
 
 
 def test_a_single_series_is_named_by_its_folder(cohort):

@@ -4,7 +4,7 @@ import hashlib
 import nibabel
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from skimage.measure import label
@@ -16,6 +16,7 @@ from wirsung.imaging.volume import Volume
 _MASKS = hnp.arrays(bool, st.tuples(*[st.integers(1, 6)] * 3))
 
 
+@settings(deadline=None)
 @given(_MASKS)
 def test_a_bounding_box_is_the_range_of_the_masks_indices(mask):
     box = bounding_box(mask)
@@ -27,6 +28,7 @@ def test_a_bounding_box_is_the_range_of_the_masks_indices(mask):
     assert [part.stop for part in box] == (places.max(axis=0) + 1).tolist()
 
 
+@settings(deadline=None)
 @given(_MASKS, st.integers(0, 100))
 def test_measurements_agree_with_numpy_and_skimage(mask, seed):
     image = np.random.default_rng(seed).integers(-1000, 1000, mask.shape, dtype=np.int16)

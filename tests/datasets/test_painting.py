@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wirsung.anatomy.schemes import scheme
@@ -23,6 +23,7 @@ def test_organs_come_before_the_pancreas_its_parts_and_the_lesion():
     assert sorted(order) == sorted(NAMES)
 
 
+@settings(deadline=None)
 @given(st.permutations(NAMES))
 def test_nothing_is_painted_over_by_what_contains_it(names):
     order = painting_order(names)
@@ -31,6 +32,7 @@ def test_nothing_is_painted_over_by_what_contains_it(names):
             assert order.index(outer) < order.index(name)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 2**28 - 1), min_size=1, max_size=20))
 def test_each_voxel_has_the_value_of_the_last_structure_painted_there(patterns):
     # Bit n of a voxel's pattern says whether structure n holds it.

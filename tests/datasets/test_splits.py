@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wirsung.datasets.manifest import ManifestRow, write_manifest
@@ -27,6 +27,7 @@ def _rows(patients):
     ]
 
 
+@settings(deadline=None)
 @given(patients=_PATIENTS, folds=st.integers(2, 5), seed=st.integers(0, 2**40), hold_out=st.booleans())
 def test_no_patient_is_on_two_sides_and_every_case_is_there_once(patients, folds, seed, hold_out):
     rows = _rows(patients)
@@ -49,6 +50,7 @@ def test_no_patient_is_on_two_sides_and_every_case_is_there_once(patients, folds
         assert fold.validation
 
 
+@settings(deadline=None)
 @given(patients=_PATIENTS, seed=st.integers(0, 1000), order=st.randoms())
 def test_a_split_depends_on_the_cases_and_the_seed_but_not_on_their_order(patients, seed, order):
     rows = _rows(patients)
@@ -57,6 +59,7 @@ def test_a_split_depends_on_the_cases_and_the_seed_but_not_on_their_order(patien
     assert split_rows(rows, folds=2, seed=seed) == split_rows(shuffled, folds=2, seed=seed)
 
 
+@settings(deadline=None)
 @given(patients=_PATIENTS, folds=st.integers(2, 5))
 def test_folds_differ_by_at_most_one_patient_and_one_patient_with_a_tumour(patients, folds):
     rows = _rows(patients)

@@ -123,7 +123,7 @@ def _read_image(task: CaseTask) -> _Image:
             )
             raise ManifestError(msg)
         return _Image(read_image(source.image), source.modality or told or task.modality)
-    series = read_dicom(dicom_files(source.image))
+    series = read_dicom(dicom_files(source.image, is_deep=source.is_deep))
     modality: Modality = "ct"
     if not series.is_ct:
         modality = told or task.modality
@@ -205,7 +205,8 @@ def _row(task: CaseTask, image: _Image, turned: Volume, measured: tuple[Structur
 def _files(source: Source) -> dict[str, Path]:
     """The source's files by their role."""
     if source.kind == "dicom":
-        files = {f"image {number}": path for number, path in enumerate(dicom_files(source.image))}
+        paths = dicom_files(source.image, is_deep=source.is_deep)
+        files = {f"image {number}": path for number, path in enumerate(paths)}
     else:
         files = {"image": source.image}
     files |= {f"mask {path.name}": path for path in source.masks}

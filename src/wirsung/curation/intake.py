@@ -35,6 +35,8 @@ class Source:
     kind: Literal["nifti", "dicom"] = "nifti"
     image: Path = Path()
     """The file, or the folder with the DICOM files."""
+    is_deep: bool = False
+    """Whether DICOM files in the folder's own folders belong to the case."""
     modality: Modality | None = None
     """As the file's name says."""
     masks: tuple[Path, ...] = ()
@@ -118,12 +120,9 @@ def is_nifti_name(path: Path) -> bool:
     return path.name.endswith(_NIFTI_SUFFIXES) and not path.name.startswith(".")
 
 
-def dicom_files(folder: Path) -> list[Path]:
-    """The files of a DICOM folder, sorted; hidden ones and DICOMDIR are left out.
-
-    A folder called dicom/ is one case with whatever folders it holds, any other only with its own files.
-    """
-    paths = folder.rglob("[!.]*") if folder.name == _DICOM_FOLDER else _children(folder)
+def dicom_files(folder: Path, *, is_deep: bool) -> list[Path]:
+    """The files of a DICOM folder, and where asked of the folders in it, without hidden ones and DICOMDIR."""
+    paths = folder.rglob("[!.]*") if is_deep else _children(folder)
     return sorted(path for path in paths if path.is_file() and _may_be_dicom(path))
 
 
@@ -140,8 +139,9 @@ def _from_dataset(root: Path) -> Iterator[Source]:
     for case in Dataset.open(root).cases:
         place = case.image_folder.relative_to(root).as_posix()
         masks = tuple(case.mask_path(name) for name in case.structure_names())
-        found = Source(case.id, place, "nifti", case.image_path, case.modality, masks, subset=case.subset)
-        yield found if case.image_path.is_file() else found.failing(f"{place} holds no image.")
+        image = case.image_path
+        found = Source(case.id, place, image=image, modality=case.modality, masks=masks, subset=case.subset)
+        yield found if image.is_file() else found.failing(f"{place} holds no image.")
 
 
 def _from_folder(root: Path) -> Iterator[Source]:
@@ -159,8 +159,8 @@ def _from_folder(root: Path) -> Iterator[Source]:
 
 def _within(folder: Path, root: Path, depth: int) -> Iterator[Source]:
     """The cases of one folder and of the folders inside it."""
-    niftis = [path for path in _children(folder) if is_nifti_name(path)]
-    if niftis or (folder / MASK_FOLDER).is_dir() or _holds_dicom(folder / _DICOM_FOLDER):
+    has_nifti = any(is_nifti_name(path) for path in _children(folder))
+    if has_nifti or (folder / MASK_FOLDER).is_dir() or _holds_dicom(folder / _DICOM_FOLDER, is_deep=True):
         yield _case_folder(folder, root)
         return
     if _holds_dicom(folder):
@@ -180,7 +180,7 @@ def _case_folder(folder: Path, root: Path) -> Source:
         for modality in MODALITIES
         if (path := folder / f"{modality}{SUFFIX}").is_file()
     ]
-    if _holds_dicom(folder / _DICOM_FOLDER):
+    if _holds_dicom(folder / _DICOM_FOLDER, is_deep=True):
         images.append((f"{_DICOM_FOLDER}/", None, folder / _DICOM_FOLDER))
     masks = tuple(path for path in _children(folder / MASK_FOLDER) if is_nifti_name(path))
     if len(images) != 1:
@@ -193,7 +193,9 @@ def _case_folder(folder: Path, root: Path) -> Source:
         )
         return Source(case, place, problem=problem)
     _, modality, path = images[0]
-    return Source(case, place, "nifti" if modality else "dicom", path, modality, masks)
+    if modality is None:
+        return Source(case, place, "dicom", path, is_deep=True, masks=masks)
+    return Source(case, place, "nifti", path, modality=modality, masks=masks)
 
 
 def _is(labels: Path | None, *places: Path) -> bool:
@@ -213,9 +215,9 @@ def _may_be_dicom(path: Path) -> bool:
     return not path.name.lower().endswith(_NEVER_DICOM) and path.name != "DICOMDIR"
 
 
-def _holds_dicom(folder: Path) -> bool:
+def _holds_dicom(folder: Path, *, is_deep: bool = False) -> bool:
     """Whether one of the folder's files is DICOM."""
-    return any(is_dicom_file(path) for path in dicom_files(folder))
+    return any(is_dicom_file(path) for path in dicom_files(folder, is_deep=is_deep))
 
 
 def _unique(found: Iterable[Source]) -> Iterator[Source]:

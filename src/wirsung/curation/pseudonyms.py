@@ -59,7 +59,7 @@ def pseudonym(key: bytes, purpose: str, value: str) -> str:
 
     Example:
         >>> pseudonym(bytes(32), "patient", "4711")
-        'p21b94ea8b35d'
+        'pe2896dcf5d40'
         >>> pseudonym(bytes(32), "patient", " 4711") == pseudonym(bytes(32), "patient", "4711")
         True
     """
