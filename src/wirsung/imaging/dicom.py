@@ -79,7 +79,8 @@ def read_stacks(source: Path | Iterable[Path]) -> Stacks:
         except Damaged as problem:
             damaged.append((path, problem))
     stacks, more = find_stacks(slices)
-    stacks = [_with_damage(_without_twins(stack), damaged) for stack in stacks]
+    known = {item.series for item in slices}
+    stacks = [_with_damage(_without_twins(stack), damaged, known) for stack in stacks]
     if damaged and not stacks:
         stacks = [Stack((), problem=_damage(*damaged[0]))]
     return Stacks(where, tuple(stacks), dict(notes + Counter(more)))
@@ -189,11 +190,12 @@ def _without_twins(stack: Stack) -> Stack:
     return replace(stack, affine=None, problem=Problem("DUP_POSITION", sentence))
 
 
-def _with_damage(stack: Stack, damaged: list[tuple[Path, Damaged]]) -> Stack:
-    """A damaged file spoils the stacks of its series, and every stack where its series can't be read."""
+def _with_damage(stack: Stack, damaged: list[tuple[Path, Damaged]], known: set[str]) -> Stack:
+    """A damaged file spoils its series, and where its series can't be told, every stack of its folder."""
     for path, problem in damaged:
-        known = problem.series.strip("\0")
-        if not known or any(item.series == problem.series for item in stack.slices):
+        same_series = any(item.series == problem.series for item in stack.slices)
+        same_folder = any(item.path.parent == path.parent for item in stack.slices)
+        if same_series or (same_folder and problem.series not in known):
             return replace(stack, affine=None, problem=_damage(path, problem))
     return stack
 

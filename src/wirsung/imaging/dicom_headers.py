@@ -4,6 +4,7 @@ A file that is whole but no slice is set aside with a code; one that should be a
 problem of its whole series. Texts of a header never reach a message or a representation.
 """
 
+import logging
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 import pydicom
 from pydicom.dataset import Dataset
+from pydicom.uid import UID
 
 _PREAMBLE = 128
 _FIRST_GROUPS = (b"\x02\x00", b"\x08\x00", b"\x00\x08")
@@ -30,6 +32,8 @@ IMAGES = {
 }
 """SOP classes that hold slices; everything else is set aside."""
 
+_COLOURS = ("RGB", "YBR", "PALETTE", "ARGB", "HSV", "CMYK")
+_DICOM_ROOT = "1.2.840.10008."
 _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 
 _TAGS = (
@@ -144,10 +148,16 @@ def is_dicom_file(path: Path) -> bool:
 
 @contextmanager
 def quietly() -> Iterator[None]:
-    """Without pydicom's warnings, which quote the header, and its checks of values that nobody asks for."""
-    with warnings.catch_warnings(), pydicom.config.disable_value_validation():
-        warnings.simplefilter("ignore")
-        yield
+    """Without pydicom's warnings and log, which quote the header, and its checks that nobody asks for."""
+    log = logging.getLogger("pydicom")
+    level = log.level
+    log.setLevel(logging.CRITICAL + 1)
+    try:
+        with warnings.catch_warnings(), pydicom.config.disable_value_validation():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.setLevel(level)
 
 
 def read_headers(path: Path) -> list[SliceHeader]:
@@ -158,6 +168,8 @@ def read_headers(path: Path) -> list[SliceHeader]:
         Damaged: It should be, but its header is cut or contradicts itself.
     """
     if not is_dicom_file(path):
+        if _is_cut_preamble(path):
+            raise Damaged(code="HEADER_TRUNCATED", series="")
         raise SetAside(code="NOT_DICOM")
     series = ""
     try:
@@ -171,6 +183,12 @@ def read_headers(path: Path) -> list[SliceHeader]:
         raise
     except Exception:  # pydicom's own texts quote the header
         raise Damaged(code="HEADER_DAMAGED", series=series) from None
+
+
+def _is_cut_preamble(path: Path) -> bool:
+    """Whether the file holds the zeros that a DICOM file begins with, and ends there."""
+    size = path.stat().st_size
+    return 0 < size < _PREAMBLE + 4 and not path.read_bytes().strip(b"\0DICM")
 
 
 def series_key(header: Dataset) -> str:
@@ -201,15 +219,23 @@ def _check_kind(header: Dataset, series: str) -> None:
     sop_class = text(header.get("SOPClassUID"))
     if sop_class == _SECONDARY_CAPTURE or sop_class.startswith(_SECONDARY_CAPTURE + "."):
         raise SetAside(code="SECONDARY_CAPTURE")
-    if sop_class not in IMAGES:
+    if sop_class not in IMAGES and _is_whole_uid(sop_class):
         raise SetAside(code="OTHER_OBJECT")
-    if "Rows" not in header or "Columns" not in header:
+    if sop_class not in IMAGES or "Rows" not in header or "Columns" not in header:
         raise Damaged(code="HEADER_TRUNCATED", series=series)
     photometric = text(header.get("PhotometricInterpretation"))
-    if int(header.get("SamplesPerPixel", 1)) != 1 or photometric not in ("MONOCHROME1", "MONOCHROME2", ""):
+    if int(header.get("SamplesPerPixel", 1)) != 1 or photometric.startswith(_COLOURS):
         raise SetAside(code="SECONDARY_CAPTURE")
+    if photometric not in ("MONOCHROME1", "MONOCHROME2", ""):
+        raise Damaged(code="HEADER_TRUNCATED", series=series)
     if "SCREEN SAVE" in text(header.get("ImageType")).upper():
         raise SetAside(code="SECONDARY_CAPTURE")
+
+
+def _is_whole_uid(uid: str) -> bool:
+    """Whether it is registered or private, rather than one of DICOM's own that was cut."""
+    registered = UID(uid).name != uid
+    return registered or not (uid.startswith(_DICOM_ROOT) or _DICOM_ROOT.startswith(uid))
 
 
 def _frames(header: Dataset, series: str) -> list[Callable[[str], Any]]:

@@ -177,7 +177,8 @@ def _decoded(header: Dataset, path: Path) -> Voxels:
         msg = f"{path.name} is compressed as {syntax.name}. Run pip install pylibjpeg[all] pyjpegls."
         raise MissingDependencyError(msg)
     native = not syntax.is_encapsulated or syntax == RLELossless
-    array, _ = decoder.as_array(header, raw=True, correct_unused_bits=not native)
+    # pydicom declares the type of all its options together for each one.
+    array, _ = decoder.as_array(header, raw=True, correct_unused_bits=not native)  # type: ignore[arg-type]
     frames = array.reshape(-1, *array.shape[-2:])
     return _unpacked(frames, header) if native else frames.astype(np.int64)
 
@@ -216,7 +217,8 @@ def _check_streams(header: Dataset, path: Path) -> None:
 
 def _unpacked(frames: Voxels, header: Dataset) -> Voxels:
     """Stored values without the bits above or below them, which old files use for overlays."""
-    unsigned = frames.view(f"u{frames.dtype.itemsize}").astype(np.int64)
+    native = frames.astype(frames.dtype.newbyteorder("="), copy=False)
+    unsigned = native.view(f"u{frames.dtype.itemsize}").astype(np.int64)
     bits = int(header.BitsStored)
     lowest = int(header.get("HighBit", bits - 1)) - bits + 1
     return np.asarray(_with_sign(unsigned >> max(lowest, 0), header))

@@ -42,7 +42,8 @@ def read_image(path: Path) -> Volume:
         bad += int(np.count_nonzero(~np.isfinite(chunk)))
         if bad == 0:
             whole = whole and _fits_int16(chunk)
-            values[place] = chunk
+            with np.errstate(over="ignore"):  # too large a value becomes infinite, and is found below
+                values[place] = chunk
     if bad:
         msg = (
             f"{path}: {bad} voxels are NaN or infinite. Find out what they stand for, and give them a value."
@@ -107,8 +108,8 @@ def _fits_int16(chunk: Voxels) -> bool:
 
 def _rounded(chunk: Voxels, path: Path) -> Voxels:
     labels = np.rint(chunk)
-    # NaN fails every comparison, so it counts as wrong.
-    right = (np.abs(chunk - labels) <= _TOLERANCE) & (labels >= 0) & (labels <= 65535)
+    with np.errstate(invalid="ignore"):  # NaN fails every comparison, so it counts as wrong
+        right = (np.abs(chunk - labels) <= _TOLERANCE) & (labels >= 0) & (labels <= 65535)
     if not right.all():
         wrong = chunk[~right]
         msg = (

@@ -133,7 +133,7 @@ def _shape(raw: Nifti1Header, path: Path) -> tuple[int, int, int]:
 def _dtype(raw: Nifti1Header, path: Path) -> np.dtype:
     try:
         dtype: np.dtype = raw.get_data_dtype()
-    except HeaderDataError:
+    except (HeaderDataError, KeyError):
         dtype = np.dtype(object)
     if dtype.kind not in "iuf" or dtype.itemsize > 8 or dtype.itemsize * 8 != int(raw["bitpix"]):
         code, bits = int(raw["datatype"]), int(raw["bitpix"])
@@ -177,6 +177,8 @@ def _placed(raw: Nifti1Header, shape: tuple[int, int, int], path: Path) -> Affin
     placed = sform if sform is not None else qform
     if sform is not None and qform is not None:
         _check_agreement(sform, qform, shape, path)
+    elif sform is not None:
+        _check_spacing(raw, sform, shape, path)
     code = int(raw["xyzt_units"]) & 0x07
     if code not in _UNIT_MM or placed is None:
         msg = (
@@ -206,6 +208,20 @@ def _checked(affine: Affine, path: Path) -> Affine:
         msg = f"{path}: two axes of its affine are parallel, so its voxels have no place. Export it again."
         raise GeometryError(msg)
     return affine
+
+
+def _check_spacing(raw: Nifti1Header, sform: Affine, shape: tuple[int, int, int], path: Path) -> None:
+    """The spacing field against an sform that stands alone; some readers take one, some the other."""
+    given = np.abs(np.asarray(raw["pixdim"][1:4], dtype=np.float64))
+    spacing = np.linalg.norm(sform[:3, :3], axis=0)
+    off = np.abs(given - spacing) * np.array(shape) > _LARGEST_DISAGREEMENT_VOXELS * spacing
+    if (off & (given > 0) & np.isfinite(given)).any():
+        shown = [", ".join(f"{value:.5g}" for value in values) for values in (given, spacing)]
+        msg = (
+            f"{path}: its pixdim says ({shown[0]}) mm for the spacing, but its sform ({shown[1]}) mm."
+            " Find out which one is right, and write it into both."
+        )
+        raise GeometryError(msg)
 
 
 def _check_agreement(sform: Affine, qform: Affine, shape: tuple[int, int, int], path: Path) -> None:
