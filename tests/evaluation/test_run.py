@@ -250,7 +250,7 @@ def test_the_summary_is_json_without_nan(done):
     text = (done.out / "summary.json").read_text()
     assert "NaN" not in text
     assert json.loads(text)["schema"] == 1
-    assert any("pancreas: dsc" in line for line in done.lines())
+    assert "  pancreas                         0.958     1.000       0.2     4" in done.lines()
 
 
 def test_a_csv_holds_the_same_rows(done):

@@ -11,7 +11,7 @@ from wirsung.evaluation.report_pictures import case_montages, comparison_picture
 from wirsung.evaluation.report_tables import (
     case_table,
     comparison_table,
-    detection_facts,
+    detection_table,
     failed_table,
     metric_title,
     score_table,
@@ -114,11 +114,8 @@ def _detection(evaluated: Evaluated) -> Section | None:
     found = [item for item in evaluated.findings.methods if item.detection]
     if not found:
         return None
-    blocks: list[Block] = []
-    for item in found:
-        blocks += detection_facts(item)
     picture = roc_picture(found)
-    return Section("Who has a lesion?", (*blocks, *([picture] if picture else [])))
+    return Section("Who has a lesion?", (detection_table(found), *([picture] if picture else [])))
 
 
 def _comparison(evaluated: Evaluated) -> Iterator[Section]:

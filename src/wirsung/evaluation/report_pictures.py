@@ -11,6 +11,7 @@ from wirsung.errors import WirsungError
 from wirsung.evaluation.case import LESION, mask_of
 from wirsung.evaluation.evaluated import Evaluated
 from wirsung.evaluation.inputs import Method
+from wirsung.evaluation.protocol import unit_of
 from wirsung.evaluation.report_tables import digits_of, metric_title
 from wirsung.evaluation.scoring import read_prediction, read_reference
 from wirsung.evaluation.summary import MethodFindings
@@ -38,9 +39,11 @@ def score_pictures(evaluated: Evaluated) -> Iterator[Picture]:
         }
         for structure in dict.fromkeys(structures)
     }
+    limits = _limits(evaluated, metric)
     yield box_plot(
         by_structure,
         label=title,
+        limits=limits,
         alternative=f"Box plots of {title} by structure: " + _medians(evaluated),
         caption=f"{title} by structure. Box: quartiles and median. Whiskers: 1.5 interquartile ranges.",
     )
@@ -63,6 +66,7 @@ def score_pictures(evaluated: Evaluated) -> Iterator[Picture]:
     yield box_plot(
         by_centre,
         label=title,
+        limits=limits,
         alternative=f"Box plots of {words}: {', '.join(centres)}.",
         caption=f"{words}.",
     )
@@ -197,6 +201,14 @@ def _window(source: Case | Path, image: Volume | None) -> tuple[float, float]:
         return WINDOW_HU
     low, high = np.percentile(image.voxels, [1, 99.5])
     return float(low), float(max(high, low + 1))
+
+
+def _limits(evaluated: Evaluated, metric: str) -> tuple[float, float] | None:
+    """An axis that a fraction's small differences can't fill: it ends at 1 and starts at most at 0.5."""
+    if unit_of(metric) != "1":
+        return None
+    values = [row.value for row in evaluated.scores if row.metric == metric and not math.isnan(row.value)]
+    return min(0.5, math.floor(10 * min(values, default=0)) / 10) - 0.01, 1.01
 
 
 def _medians(evaluated: Evaluated) -> str:

@@ -11,7 +11,7 @@ from wirsung.evaluation.protocol import unit_of
 from wirsung.evaluation.scores import Score
 from wirsung.evaluation.statistics import Summary
 from wirsung.evaluation.summary import MethodFindings, PairFindings
-from wirsung.pages.template import Block, Cell, Facts, Table
+from wirsung.pages.template import Cell, Table
 
 _MOST_CASES = 200
 
@@ -96,7 +96,9 @@ def _case_columns(evaluated: Evaluated) -> dict[tuple[str, str], str]:
     """Method and metric of each column, and its title."""
     several = len(evaluated.methods) > 1
     columns = {}
-    for metric in (*evaluated.protocol.headline_names, "volume_ml"):
+    # Two metrics of several methods are as wide as a page.
+    shown = evaluated.protocol.headline_names[: 2 if several else None]
+    for metric in (*shown, "volume_ml"):
         for method in evaluated.methods if metric in evaluated.protocol.metric_names else ():
             title = metric_title(metric) + _unit_suffix(metric)
             columns[method.name, metric] = f"{title}, {method.name}" if several else title
@@ -139,26 +141,39 @@ def comparison_table(pairs: Sequence[PairFindings]) -> Table:
     return Table(columns, tuple(rows), caption)
 
 
-def detection_facts(found: MethodFindings) -> list[Block]:
-    """AUC, sensitivity and specificity of one method."""
-    detection = found.detection
-    if detection is None:
-        return []
-    area = detection.auc
-    value = "" if area.value != area.value else f"{area.value:.3f}"
-    bounds = "" if area.low != area.low else f" ({area.low:.3f} to {area.high:.3f})"
-    left_out = sum(detection.left_out.values())
-    said = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in detection.left_out.items())
-    facts = [
-        ("Method", found.name),
-        ("AUC", f"{value}{bounds} {'– ' if value else ''}{area.interval}"),
-        ("Sensitivity", _proportion(detection.sensitivity)),
-        ("Specificity", _proportion(detection.specificity)),
-        ("Cases", f"{area.positives} with and {area.negatives} without a lesion"),
-        ("Ranked by", detection.scored_by),
-        *([("Left out", f"{left_out}: {said}")] if left_out else []),
-    ]
-    return [Facts(tuple(facts))]
+def detection_table(found: Sequence[MethodFindings]) -> Table:
+    """A row a method: AUC, sensitivity, specificity."""
+    rows = []
+    for item in found:
+        if item.detection is None:
+            continue
+        area = item.detection.auc
+        bounds = "" if math.isnan(area.low) else f"{area.low:.3f} to {area.high:.3f}; "
+        left_out = item.detection.left_out.items()
+        said = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in left_out)
+        rows.append(
+            (
+                item.name,
+                Cell.number(area.value, 3, f"{bounds}{area.interval}"),
+                _proportion(item.detection.sensitivity),
+                _proportion(item.detection.specificity),
+                Cell(str(area.positives), float(area.positives)),
+                Cell(str(area.negatives), float(area.negatives)),
+                said or "none",
+                item.detection.scored_by,
+            )
+        )
+    columns = (
+        "method",
+        "AUC",
+        "sensitivity",
+        "specificity",
+        "with lesion",
+        "without",
+        "left out",
+        "ranked by",
+    )
+    return Table(columns, tuple(rows))
 
 
 def failed_table(failed: Sequence[Outcome[Any]]) -> Table:
@@ -197,7 +212,8 @@ def _p_value(value: float) -> Cell:
     return Cell("< 0.001" if value < 0.001 else f"{value:.3f}", value)
 
 
-def _proportion(found: Proportion) -> str:
+def _proportion(found: Proportion) -> Cell:
     if not found.total:
-        return "undefined: no such case"
-    return f"{found.value:.3f} ({found.low:.3f} to {found.high:.3f}), {found.hits} of {found.total}"
+        return Cell.number(math.nan, 3, "no such case")
+    interval = f"{found.low:.3f} to {found.high:.3f}; {found.hits} of {found.total}"
+    return Cell.number(found.value, 3, interval)

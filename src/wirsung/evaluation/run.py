@@ -16,6 +16,7 @@ from wirsung.evaluation.evaluated import Evaluated
 from wirsung.evaluation.inputs import Method, Reference, label_maps, open_methods, open_reference
 from wirsung.evaluation.protocol import Protocol, protocol
 from wirsung.evaluation.report import write_report
+from wirsung.evaluation.report_tables import digits_of
 from wirsung.evaluation.scores import SCORES_FILE, TABLE_FILE, Score, Scores, write_scores
 from wirsung.evaluation.scoring import Task, fingerprint, score_task
 from wirsung.evaluation.settings import EvaluateSettings
@@ -43,12 +44,16 @@ class Evaluation:
 
     def lines(self) -> list[str]:
         """For the terminal."""
+        metrics = self.summary["headline"]
         rows: list[str] = []
         for method in self.summary["methods"]:
-            for structure, metrics in method["structures"].items():
-                said = [f"{metric} {_brief(metrics[metric])}" for metric in self.summary["headline"]]
-                rows.append(f"{method['name']}  {structure}: {', '.join(said)}")
-        return [*rows, f"Report: {self.report}"]
+            rows += ["", method["name"], _row("", metrics, "n")]
+            for structure, summaries in method["structures"].items():
+                means = [_brief(metric, summaries[metric]["mean"]) for metric in metrics]
+                rows.append(_row(structure, means, str(summaries[metrics[0]]["n"])))
+            if method["detection"]:
+                rows.append(f"  lesion by case: AUC {_brief('auc', method['detection']['auc']['value'])}")
+        return [*rows, "", f"Report: {self.report}"]
 
     def as_json(self) -> dict[str, Any]:
         """For programs."""
@@ -205,8 +210,9 @@ def _summary(evaluated: Evaluated, state: str) -> dict[str, Any]:
     }
 
 
-def _brief(summary: Mapping[str, Any]) -> str:
-    if summary["mean"] is None:
-        return f"undefined (n = {summary['n']})"
-    interval = "" if summary["low"] is None else f" ({summary['low']:.3f} to {summary['high']:.3f})"
-    return f"{summary['mean']:.3f}{interval}, n = {summary['n']}"
+def _row(name: str, cells: Sequence[str], last: str) -> str:
+    return f"  {name:<28}" + "".join(f"{cell:>10}" for cell in cells) + f"{last:>6}"
+
+
+def _brief(metric: str, mean: float | None) -> str:
+    return "-" if mean is None else f"{mean:.{digits_of(metric)}f}"

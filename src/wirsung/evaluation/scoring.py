@@ -48,7 +48,8 @@ def score_task(task: Task) -> list[Score]:
     """
     case = task.name.case
     if not task.prediction.is_file():
-        msg = f"case {case}: there is no prediction {task.prediction}. Predict it, or leave the case out."
+        place = f"{task.prediction.parent.name}/{task.prediction.name}"
+        msg = f"case {case}: there is no prediction {place}. Predict it, or leave the case out."
         raise ManifestError(msg)
     stamp = fingerprint(task)
     kept = _kept(task.record, stamp)

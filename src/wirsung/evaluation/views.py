@@ -4,7 +4,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from wirsung.anatomy.schemes import Scheme
-from wirsung.anatomy.structures import parts, structures
+from wirsung.anatomy.structures import containers, parts, structures
+
+_PANCREAS = "pancreas"
 
 
 @dataclass(frozen=True)
@@ -17,7 +19,7 @@ class View:
 
 
 def views(reference: Scheme, prediction: Scheme) -> tuple[View, ...]:
-    """Every structure that both schemes can tell, in official order, then classes of other names.
+    """Every structure that both schemes can tell, the pancreas and its parts first, then in official order.
 
     A structure holds its parts: the pancreas is head, body, tail, duct and lesion together.
 
@@ -29,6 +31,7 @@ def views(reference: Scheme, prediction: Scheme) -> tuple[View, ...]:
         pancreatic_lesion (28,) (2,)
     """
     shared = [name for name in prediction.structure_names() if reference.values_within(name)]
+    shared.sort(key=lambda name: (_PANCREAS not in containers(name), name != _PANCREAS))
     found = [View(name, reference.values_within(name), prediction.values_within(name)) for name in shared]
     # Classes such as panorama-6's arteries are no registered structure, but the same on both sides.
     for item in prediction.classes:

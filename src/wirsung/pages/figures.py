@@ -31,7 +31,12 @@ _WIDTH_IN = 9.0
 
 
 def box_plot(
-    groups: Mapping[str, Mapping[str, Sequence[float]]], *, label: str, alternative: str, caption: str = ""
+    groups: Mapping[str, Mapping[str, Sequence[float]]],
+    *,
+    label: str,
+    alternative: str,
+    caption: str = "",
+    limits: tuple[float, float] | None = None,
 ) -> Picture:
     """Horizontal boxes, one row a group and one box a series, every value shown as a dot.
 
@@ -43,6 +48,7 @@ def box_plot(
         label: What the values are, with unit.
         alternative: The content in words.
         caption: Text below.
+        limits: Of the axis; by default what the values need.
     """
     series = list(dict.fromkeys(name for row in groups.values() for name in row))
     step = 0.8 / max(len(series), 1)
@@ -55,6 +61,8 @@ def box_plot(
             _box(axes, values[np.isfinite(values)], place, 0.62 * step, COLOURS[index % len(COLOURS)])
     axes.set_yticks(range(len(groups)), list(groups))
     axes.set_ylim(len(groups) - 0.5, -0.5)
+    if limits:
+        axes.set_xlim(*limits)
     axes.set_xlabel(label)
     axes.grid(axis="x", color="#8b98a3", alpha=0.3, linewidth=0.7)
     if len(series) > 1:
@@ -76,7 +84,7 @@ def roc_plot(
     axes.set_xlabel("1 − specificity")
     axes.set_ylabel("sensitivity")
     axes.legend(loc="lower right", **_LEGEND)
-    return _svg(figure, alternative, caption, width_px=440)
+    return _svg(figure, alternative, caption, width_px=400)
 
 
 def paired_plot(
@@ -94,7 +102,7 @@ def paired_plot(
     axes.set(xlim=limits, ylim=limits, aspect="equal")
     axes.set_xlabel(labels[0])
     axes.set_ylabel(labels[1])
-    return _svg(figure, alternative, caption, width_px=440)
+    return _svg(figure, alternative, caption, width_px=400)
 
 
 def line_plot(

@@ -13,6 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from wirsung.errors import GeometryError
@@ -27,6 +28,8 @@ WINDOW_HU = (-160.0, 240.0)
 
 _BACKGROUND = "#000000"
 _PALE = "#cfd8de"
+# Keeps words readable on bright tissue.
+_HALO = [withStroke(linewidth=2, foreground=_BACKGROUND)]
 _PANEL_IN = 3.4
 _DPI = 110
 
@@ -176,7 +179,12 @@ def _draw_panel(axes: Axes, panel: _Panel, contours: Sequence[Contour]) -> None:
             )
     axes.set(xlim=extent[:2], ylim=extent[2:], aspect="equal")
     axes.set_axis_off()
-    words: dict[str, Any] = {"color": _PALE, "fontsize": 8, "transform": axes.transAxes}
+    words: dict[str, Any] = {
+        "color": _PALE,
+        "fontsize": 8,
+        "transform": axes.transAxes,
+        "path_effects": _HALO,
+    }
     axes.text(0.015, 0.5, "R", ha="left", va="center", fontweight="bold", **words)
     axes.text(0.985, 0.5, "L", ha="right", va="center", fontweight="bold", **words)
     axes.text(0.02, 0.975, panel.title, ha="left", va="top", **words)
@@ -187,10 +195,11 @@ def _draw_scale(axes: Axes, extent: tuple[float, float, float, float]) -> None:
     """A bar of 2 cm, lower right."""
     left, right, bottom, top = extent
     end, height = right - 0.03 * (right - left), bottom - 0.04 * (bottom - top)
-    axes.plot([end - 20, end], [height, height], color=_PALE, linewidth=2, solid_capstyle="butt")
-    axes.text(
-        end - 10, height - 0.02 * (bottom - top), "2 cm", color=_PALE, fontsize=7, ha="center", va="bottom"
+    axes.plot(
+        [end - 20, end], [height, height], color=_PALE, linewidth=2, solid_capstyle="butt", path_effects=_HALO
     )
+    words: dict[str, Any] = {"color": _PALE, "fontsize": 7, "path_effects": _HALO}
+    axes.text(end - 10, height - 0.02 * (bottom - top), "2 cm", ha="center", va="bottom", **words)
 
 
 def _dashes(item: Contour) -> Literal["-"] | tuple[float, tuple[float, float]]:

@@ -1,0 +1,74 @@
+import pytest
+
+from wirsung.errors import ConfigError
+from wirsung.evaluation.protocol import METRICS, protocol, protocol_names, unit_of
+
+OWN = """
+schema = 1
+name = "own"
+tolerances_mm = [1.0, 2.5]
+test = "<="
+metrics = ["nsd", "dsc"]
+headline = ["dsc"]
+"""
+
+
+def test_the_pants_protocol_is_strict_at_two_millimetres():
+    pants = protocol("pants")
+    assert (pants.strict, pants.test, pants.tolerances_mm) == (True, "<", (2.0,))
+    assert pants.headline_names == ("dsc", "nsd_2mm", "hd95")
+
+
+def test_the_decathlon_protocol_counts_up_to_five_millimetres():
+    msd = protocol("msd")
+    assert (msd.strict, msd.tolerances_mm) == (False, (5.0,))
+
+
+def test_panorama_puts_detection_first():
+    assert protocol("panorama").detection_first
+    assert not protocol("panseg").detection_first
+
+
+@pytest.mark.parametrize("name", protocol_names())
+def test_every_built_in_protocol_scores_volumes_so_that_detection_works(name):
+    made = protocol(name)
+    assert made.name == name
+    assert {"volume_ml", "reference_volume_ml"} <= set(made.metric_names)
+    assert set(made.headline_names) <= set(made.metric_names)
+
+
+def test_a_file_of_ones_own_is_a_protocol(tmp_path):
+    (tmp_path / "own.toml").write_text(OWN)
+    own = protocol(tmp_path / "own.toml")
+    assert own.metric_names == ("nsd_1mm", "nsd_2.5mm", "dsc")
+    assert own.title == "own"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("schema = 1", "", "'schema' is missing"),
+        ("schema = 1", "schema = 2", "schema is missing or wrong"),
+        ("test =", "tset =", "key 'tset'.*Did you mean test"),
+        ('"<="', '"=<"', "test is missing or wrong"),
+        ('"nsd", "dsc"', '"nsd", "dcs"', "no metric named 'dcs'.*Did you mean dsc"),
+        ("[1.0, 2.5]", "[]", "nsd needs tolerances_mm above 0"),
+        ("[1.0, 2.5]", "[-1.0]", "nsd needs tolerances_mm above 0"),
+        ('headline = ["dsc"]', 'headline = ["hd95"]', "the headline needs hd95"),
+        ("schema", "= schema", "is not TOML"),
+    ],
+)
+def test_a_wrong_file_is_refused_with_the_reason(tmp_path, before, after, message):
+    (tmp_path / "own.toml").write_text(OWN.replace(before, after, 1))
+    with pytest.raises(ConfigError, match=message):
+        protocol(tmp_path / "own.toml")
+
+
+def test_an_unknown_protocol_is_answered_with_the_near_ones():
+    with pytest.raises(ConfigError, match="Did you mean pants"):
+        protocol("pant")
+
+
+def test_every_metric_has_a_unit():
+    assert {unit_of(name) for name in METRICS} == {"1", "mm", "ml"}
+    assert unit_of("nsd_2mm") == "1"
