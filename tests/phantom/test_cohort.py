@@ -68,6 +68,11 @@ def test_the_truth_holds_for_the_masks_as_written(made):
             assert tumour["volume_ml"] == record["volumes_ml"]["pancreatic_lesion"]
             assert 12 <= tumour["designed_diameter_mm"] <= 50
             assert tumour["site"] in ("head", "body", "tail")
+            # Voxels of up to 6 mm make it no more exact.
+            assert tumour["measured_diameter_mm"] == pytest.approx(tumour["designed_diameter_mm"], abs=9)
+            for told in (tumour["designed_contact_deg"], tumour["measured_contact_deg"]):
+                assert set(told) == {"superior_mesenteric_artery", "celiac_artery", "veins"}
+                assert all(0 <= angle <= 360 for angle in told.values())
             assert record["hu"]["lesion"] == pytest.approx(record["hu"]["pancreas"], abs=70)
         assert record["phase"] in ("non-contrast", "arterial", "venous", "delayed")
         assert 20 <= record["age_years"] <= 90

@@ -84,7 +84,7 @@ def _make(task: _Task) -> Record:
         volumes_ml = _write_masks(body, folder / "segmentations")
         look["readers"] = _write_readers(settings, number, body, folder)
         grid = {"shape": list(body.grid.shape), "affine": body.grid.affine.tolist()}
-        record = {**case_record(settings, plan, body.truth, volumes_ml), **look, "grid": grid}
+        record = {**case_record(settings, plan, body, volumes_ml), **look, "grid": grid}
         write_json(folder / TRUTH_FILE, record)
     return record
 
@@ -175,4 +175,4 @@ def _write_readers(settings: PhantomSettings, number: int, body: Body, folder: P
 
 def _dsc(reference: Mask, prediction: Mask) -> float | None:
     size = np.count_nonzero(reference) + np.count_nonzero(prediction)
-    return round(2 * np.count_nonzero(reference & prediction) / size, 6) if size else None
+    return round(2 * int(np.count_nonzero(reference & prediction)) / int(size), 6) if size else None

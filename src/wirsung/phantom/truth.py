@@ -9,12 +9,13 @@ import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from wirsung.compute.atomic import write_json, write_text
-from wirsung.phantom.body import BodyTruth
+from wirsung.phantom.body import Body
 from wirsung.phantom.plans import CasePlan
 from wirsung.phantom.settings import PhantomSettings
+from wirsung.phantom.tumour import ContactVessel
 
 SCHEMA = 1
 TRUTH_FILE = "truth.json"
@@ -27,14 +28,14 @@ _COLUMNS = ("case", "patient", "centre", "modality", "phase", "sex", "age_years"
 
 
 def case_record(
-    settings: PhantomSettings, plan: CasePlan, body: BodyTruth, volumes_ml: Mapping[str, float]
+    settings: PhantomSettings, plan: CasePlan, body: Body, volumes_ml: Mapping[str, float]
 ) -> Record:
     """What is known of a case, but for the image.
 
     Args:
         settings: Of the cohort.
         plan: Of the case.
-        body: What the geometry knows.
+        body: The anatomy on the image's grid; what is measured of the tumour, is measured there.
         volumes_ml: Volume of each mask as written.
     """
     return {
@@ -47,8 +48,8 @@ def case_record(
         "sex": plan.patient.sex,
         "age_years": plan.patient.age_years,
         "tumour": _tumour(plan, body, volumes_ml),
-        "duct_upstream_mm": body.duct_upstream_mm,
-        "duct_downstream_mm": body.duct_downstream_mm,
+        "duct_upstream_mm": body.truth.duct_upstream_mm,
+        "duct_downstream_mm": body.truth.duct_downstream_mm,
         "volumes_ml": {name: round(value, 6) for name, value in volumes_ml.items()},
     }
 
@@ -80,7 +81,7 @@ def write_truth(settings: PhantomSettings, records: Mapping[str, Record]) -> Non
     write_text(settings.out / METADATA_FILE, text.getvalue())
 
 
-def _tumour(plan: CasePlan, body: BodyTruth, volumes_ml: Mapping[str, float]) -> Record | None:
+def _tumour(plan: CasePlan, body: Body, volumes_ml: Mapping[str, float]) -> Record | None:
     tumour = plan.patient.tumour
     if tumour is None:
         return None
@@ -89,7 +90,8 @@ def _tumour(plan: CasePlan, body: BodyTruth, volumes_ml: Mapping[str, float]) ->
         "attenuation": tumour.plan.attenuation,
         "dilated_duct": tumour.plan.dilated_duct,
         "designed_diameter_mm": tumour.plan.diameter_mm,
-        "measured_diameter_mm": body.lesion_diameter_measured_mm,
+        "measured_diameter_mm": body.truth.lesion_diameter_measured_mm,
         "volume_ml": round(volumes_ml["pancreatic_lesion"], 6),
-        "contact_deg": dict(body.contact_deg),
+        "designed_contact_deg": dict(body.truth.contact_deg),
+        "measured_contact_deg": {name: round(body.contact_deg(name), 1) for name in get_args(ContactVessel)},
     }
