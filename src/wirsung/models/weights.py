@@ -3,6 +3,7 @@
 import hashlib
 import json
 import pickle
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -114,7 +115,9 @@ def read_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str,
         CheckpointError: It is damaged, not of nnU-Net v2, or holds anything else.
     """
     try:
-        with _numpy_scalars():
+        with _numpy_scalars(), warnings.catch_warnings():
+            # A pickle of another protocol is damaged or foreign; either is an error below, not a warning.
+            warnings.simplefilter("ignore")
             content = torch.load(path, map_location=device, weights_only=True)
     except pickle.UnpicklingError as error:
         msg = (
@@ -122,7 +125,7 @@ def read_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str,
             "Ask its author for safetensors."
         )
         raise CheckpointError(msg) from error
-    except (RuntimeError, OSError, EOFError, ValueError) as error:
+    except (RuntimeError, OSError, EOFError, ValueError, LookupError, AttributeError, TypeError) as error:
         msg = f"{path} is damaged or no checkpoint. Copy or train it anew."
         raise CheckpointError(msg) from error
     if not isinstance(content, dict) or "network_weights" not in content:

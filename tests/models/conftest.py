@@ -1,0 +1,78 @@
+"""Plans as nnU-Net writes them, for networks so small that a test takes no time."""
+
+import copy
+
+import pytest
+
+_RESAMPLING = {
+    f"resampling_fn_{kind}": "resample_data_or_seg_to_shape" for kind in ("data", "seg", "probabilities")
+} | {
+    "resampling_fn_data_kwargs": {"is_seg": False, "order": 3, "order_z": 0, "force_separate_z": None},
+    "resampling_fn_seg_kwargs": {"is_seg": True, "order": 1, "order_z": 0, "force_separate_z": None},
+    "resampling_fn_probabilities_kwargs": {
+        "is_seg": False,
+        "order": 1,
+        "order_z": 0,
+        "force_separate_z": None,
+    },
+}
+_ARCHITECTURE = {
+    "network_class_name": "dynamic_network_architectures.architectures.unet.PlainConvUNet",
+    "arch_kwargs": {
+        "n_stages": 3,
+        "features_per_stage": [4, 8, 8],
+        "conv_op": "torch.nn.modules.conv.Conv3d",
+        "kernel_sizes": [[3, 3, 3]] * 3,
+        "strides": [[1, 1, 1], [2, 2, 2], [2, 2, 2]],
+        "n_conv_per_stage": [1, 1, 1],
+        "n_conv_per_stage_decoder": [1, 1],
+        "conv_bias": True,
+        "norm_op": "torch.nn.modules.instancenorm.InstanceNorm3d",
+        "norm_op_kwargs": {"eps": 1e-5, "affine": True},
+        "dropout_op": None,
+        "dropout_op_kwargs": None,
+        "nonlin": "torch.nn.LeakyReLU",
+        "nonlin_kwargs": {"inplace": True},
+    },
+    "_kw_requires_import": ["conv_op", "norm_op", "dropout_op", "nonlin"],
+}
+_PLANS = {
+    "dataset_name": "Dataset001_Test",
+    "plans_name": "nnUNetPlans",
+    "image_reader_writer": "SimpleITKIO",
+    "transpose_forward": [0, 1, 2],
+    "transpose_backward": [0, 1, 2],
+    "label_manager": "LabelManager",
+    "configurations": {
+        "3d_fullres": {
+            "data_identifier": "nnUNetPlans_3d_fullres",
+            "preprocessor_name": "DefaultPreprocessor",
+            "batch_size": 2,
+            "patch_size": [16, 16, 16],
+            "spacing": [2.0, 1.5, 1.5],
+            "normalization_schemes": ["CTNormalization"],
+            "use_mask_for_norm": [False],
+            "batch_dice": False,
+            "architecture": _ARCHITECTURE,
+            **_RESAMPLING,
+        },
+        "3d_small": {"inherits_from": "3d_fullres", "batch_size": 4},
+    },
+    "foreground_intensity_properties_per_channel": {
+        "0": {
+            "mean": 100.0,
+            "median": 100.0,
+            "std": 40.0,
+            "min": -200.0,
+            "max": 400.0,
+            "percentile_00_5": -50.0,
+            "percentile_99_5": 250.0,
+        }
+    },
+}
+
+
+@pytest.fixture
+def plans_content():
+    """A fresh copy, which a test may change."""
+    return copy.deepcopy(_PLANS)

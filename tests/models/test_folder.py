@@ -1,0 +1,58 @@
+"""The record of a model folder."""
+
+import json
+
+import pytest
+
+from wirsung.errors import CheckpointError
+from wirsung.models.folder import (
+    FoldRecord,
+    ModelClass,
+    Record,
+    finished_folds,
+    fold_folder,
+    read_record,
+    write_record,
+)
+
+RECORD = Record(
+    scheme="demo-7",
+    classes=(ModelClass(1, 6, "pancreas"),),
+    orientation="RPS",
+    modality="ct",
+    network="nnunet",
+    preset="demo",
+    plan_key="abc",
+    folds={"0": FoldRecord(("a",), ("b",), "key", 3, 1.5, "sum")},
+)
+
+
+def test_a_record_survives_a_round_trip(tmp_path):
+    write_record(tmp_path, RECORD)
+    assert read_record(tmp_path) == RECORD
+
+
+def test_a_folder_of_nnunet_has_no_record(tmp_path):
+    assert read_record(tmp_path) is None
+
+
+def test_damaged_and_later_records_are_refused(tmp_path):
+    write_record(tmp_path, RECORD)
+    content = json.loads((tmp_path / "wirsung.json").read_text())
+    (tmp_path / "wirsung.json").write_text(json.dumps({**content, "schema": 2}))
+    with pytest.raises(CheckpointError, match="has schema 2"):
+        read_record(tmp_path)
+    del content["classes"]
+    (tmp_path / "wirsung.json").write_text(json.dumps(content))
+    with pytest.raises(CheckpointError, match="is damaged"):
+        read_record(tmp_path)
+
+
+def test_finished_folds_are_those_with_final_weights(tmp_path):
+    for fold in ("all", 10, 2, 3):
+        fold_folder(tmp_path, fold).mkdir()
+    for fold in ("all", 10):
+        (fold_folder(tmp_path, fold) / "weights.safetensors").touch()
+    (fold_folder(tmp_path, 2) / "checkpoint_final.pth").touch()
+    (fold_folder(tmp_path, 3) / "checkpoint_latest.pth").touch()
+    assert finished_folds(tmp_path) == ("2", "10", "all")
