@@ -29,15 +29,16 @@ def atomic_path(path: Path) -> Iterator[Path]:
         handle, name = tempfile.mkstemp(prefix=".partial-", suffix="-" + path.name, dir=path.parent)
         os.close(handle)
     except OSError as error:
-        raise _storage_error(path, error) from error
+        raise storage_error(path, error) from error
     partial = Path(name)
     try:
         yield partial
         _flush(partial)
         partial.chmod(0o644)
         partial.replace(path)
+        flush_folder(path.parent)
     except OSError as error:
-        raise _storage_error(path, error) from error
+        raise storage_error(path, error) from error
     finally:
         partial.unlink(missing_ok=True)
 
@@ -63,7 +64,20 @@ def _flush(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _storage_error(path: Path, error: OSError) -> StorageError:
+def flush_folder(folder: Path) -> None:
+    """Put the names of new files in `folder` on the disk, where the system can."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return  # Windows opens no folders
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def storage_error(path: Path, error: OSError) -> StorageError:
+    """What to tell the user of an error while writing `path`."""
     if error.errno in _OUT_OF_SPACE:
         msg = f"{path}: the disk is full, so this file was not written. Free some space and run again."
     else:

@@ -1,73 +1,91 @@
-"""One way to map a stage over many cases: a bad case is a row in a table, and the good cases go on."""
+"""One way to map a stage over many cases: a bad case is a row in a table, and the good cases go on.
+
+The cases run in this process, in supervised processes on this machine, or on a Dask cluster; the stage can't
+tell the difference. What makes a run safe to kill and to repeat lies in the stage: outputs that are whole or
+absent (`compute.atomic`), and a record of what is done (its own, or a `compute.ledger`).
+"""
 
 import os
-import time
-import traceback
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
-from multiprocessing import get_context
-from pathlib import Path
-from typing import Generic, Literal, TypeVar
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import closing
+from operator import length_hint
+from typing import Generic, TypeVar
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from wirsung.compute.limits import UNLIMITED, Limits
+from wirsung.compute.outcome import Outcome, Skip, attempt
+from wirsung.compute.progress import CaseProgress
+from wirsung.compute.supervision import supervise
+from wirsung.errors import ConfigError, ManifestError
 
-from wirsung.errors import WirsungError
+__all__ = ["Limits", "Outcome", "Skip", "default_workers", "map_cases", "stream_cases"]
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-
-@dataclass(frozen=True)
-class Outcome(Generic[R]):
-    """What became of one case."""
-
-    case: str
-    status: Literal["done", "skipped", "failed"]
-    message: str = ""
-    """Why it failed, fit for the user's eyes."""
-    value: R | None = None
-    duration_s: float = 0.0
-
-
-class Skip(Exception):  # noqa: N818 - not an error
-    """Raised by a stage's function where the case is done already; may carry the value."""
-
-    def __init__(self, value: object = None) -> None:
-        super().__init__()
-        self.value = value
+Tasks = Mapping[str, T] | Iterable[tuple[str, T]]
 
 
 def map_cases(
-    function: Callable[[T], R], tasks: Mapping[str, T], *, workers: int, description: str
+    function: Callable[[T], R],
+    tasks: Tasks[T],
+    *,
+    workers: int,
+    description: str,
+    cluster: str | None = None,
+    limits: Limits = UNLIMITED,
 ) -> list[Outcome[R]]:
     """Call `function` once per case and collect the outcomes in the order of the cases.
 
     Args:
         function: Picklable; raises Skip where nothing is to do, a WirsungError where the case is bad.
-        tasks: Case id to the function's argument.
-        workers: Processes; 1 stays in this one. A case that kills its worker fails alone: the others are
-            tried again, one process each.
-        description: What the progress bar says.
+        tasks: Case id to the function's argument, or pairs of them.
+        workers: Processes; 1 stays in this one. A case that kills its worker is tried once more and then
+            fails alone.
+        description: What the progress says.
+        cluster: `tcp://HOST:PORT` of a Dask scheduler, `local:N` or `slurm:FILE.toml`, in place of workers.
+        limits: Of each case and each worker; a time or memory limit puts even one worker in its own process.
+
+    Raises:
+        ConfigError: The cluster's address is wrong or nobody answers there.
+        ManifestError: A case occurs twice.
+        MissingDependencyError: A cluster is asked for and Dask is not installed.
 
     Example:
         >>> [outcome.value for outcome in map_cases(abs, {"a": -1, "b": 2}, workers=1, description="abs")]
         [1, 2]
     """
-    with _progress() as progress:
-        bar = progress.add_task(description, total=len(tasks))
-        found: dict[str, Outcome[R]] = {}
-        run = (
-            _in_process(function, tasks)
-            if min(workers, len(tasks)) <= 1
-            else _pooled(function, tasks, workers)
-        )
+    register = _Register(tasks)
+    run = stream_cases(
+        function, register, workers=workers, description=description, cluster=cluster, limits=limits
+    )
+    found = {outcome.case: outcome for outcome in run}
+    return [found[case] for case in register.cases]
+
+
+def stream_cases(
+    function: Callable[[T], R],
+    tasks: Tasks[T],
+    *,
+    workers: int,
+    description: str,
+    cluster: str | None = None,
+    limits: Limits = UNLIMITED,
+) -> Iterator[Outcome[R]]:
+    """As `map_cases`, but yield each outcome as its case ends and keep none.
+
+    Tasks are drawn as workers become free, so there may be millions of them. Close the iterator, or exhaust
+    it, and the workers are gone.
+
+    Example:
+        >>> pairs = ((f"case-{number}", number) for number in range(3))
+        >>> sum(outcome.value for outcome in stream_cases(abs, pairs, workers=1, description="abs"))
+        3
+    """
+    total = _count(tasks)
+    run = _run(function, tasks, workers, cluster, limits)
+    with closing(run), CaseProgress(description, total) as progress:
         for outcome in run:
-            found[outcome.case] = outcome
-            progress.advance(bar)
-    return [found[case] for case in tasks]
+            progress.count(outcome)
+            yield outcome
 
 
 def default_workers() -> int:
@@ -75,68 +93,49 @@ def default_workers() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _progress() -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=Console(stderr=True))
+class _Register(Generic[T]):
+    """The tasks, noting their order as they are drawn."""
+
+    def __init__(self, tasks: Tasks[T]) -> None:
+        self._tasks = tasks
+        self.cases: dict[str, None] = {}
+
+    def __length_hint__(self) -> int:
+        count = _count(self._tasks)
+        return NotImplemented if count is None else count
+
+    def __iter__(self) -> Iterator[tuple[str, T]]:
+        for case, task in _pairs(self._tasks):
+            if case in self.cases:
+                msg = f"Case {case} occurs twice. Each case needs a name of its own."
+                raise ManifestError(msg)
+            self.cases[case] = None
+            yield case, task
 
 
-def _in_process(function: Callable[[T], R], tasks: Mapping[str, T]) -> Iterator[Outcome[R]]:
-    for case, task in tasks.items():
-        yield _attempt(function, case, task)
+def _count(tasks: Tasks[T]) -> int | None:
+    count = length_hint(tasks, -1)
+    return None if count < 0 else count
 
 
-def _pooled(function: Callable[[T], R], tasks: Mapping[str, T], workers: int) -> Iterator[Outcome[R]]:
-    """All cases in one pool; where a worker dies, what is left goes on in a pool of its own each."""
-    left = dict(tasks)
-    try:
-        yield from _one_pool(function, left, workers)
-    except BrokenProcessPool:
-        for case in list(left):
-            alone = {case: left.pop(case)}
-            try:
-                yield from _one_pool(function, alone, 1)
-            except BrokenProcessPool:
-                message = (
-                    "its worker was killed, most likely for want of memory. Try it alone with --workers 1."
-                )
-                yield Outcome(case, "failed", message)
+def _pairs(tasks: Tasks[T]) -> Iterator[tuple[str, T]]:
+    return iter(tasks.items() if isinstance(tasks, Mapping) else tasks)
 
 
-def _one_pool(function: Callable[[T], R], left: dict[str, T], workers: int) -> Iterator[Outcome[R]]:
-    """Yield outcomes as they come, and take each finished case out of `left`."""
-    # spawn: a forked child may inherit locks of threads that torch or BLAS started.
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
-    try:
-        futures: dict[Future[Outcome[R]], str] = {
-            pool.submit(_attempt, function, case, task): case for case, task in left.items()
-        }
-        for future in as_completed(futures):
-            outcome = future.result()
-            left.pop(futures[future])
-            yield outcome
-    except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        raise
-    pool.shutdown()
+def _run(
+    function: Callable[[T], R], tasks: Tasks[T], workers: int, cluster: str | None, limits: Limits
+) -> Generator[Outcome[R]]:
+    """The generator of the engine that was asked for."""
+    if cluster is not None:
+        if limits != UNLIMITED:
+            msg = "Limits of time and memory belong to the cluster's own settings. Leave them out."
+            raise ConfigError(msg)
+        from wirsung.compute.cluster import on_cluster  # Dask takes a second to import
 
-
-def _attempt(function: Callable[[T], R], case: str, task: T) -> Outcome[R]:
-    started = time.perf_counter()
-    try:
-        value = function(task)
-    except Skip as skip:
-        return Outcome(case, "skipped", value=skip.value)  # type: ignore[arg-type]
-    except WirsungError as error:
-        return Outcome(case, "failed", str(error), duration_s=time.perf_counter() - started)
-    except MemoryError:
-        return Outcome(case, "failed", "not enough memory. Try fewer workers.")
-    except Exception as error:  # noqa: BLE001 - one bad case never ends the others
-        return Outcome(case, "failed", _place_of(error), duration_s=time.perf_counter() - started)
-    return Outcome(case, "done", value=value, duration_s=time.perf_counter() - started)
-
-
-def _place_of(error: Exception) -> str:
-    """Type and place of an unforeseen error; never its text, which may quote a patient's header."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    place = f"{Path(frame.filename).name}:{frame.lineno}"
-    return f"unforeseen {type(error).__name__} at {place}. Please report it with the command that you ran."
+        return on_cluster(function, _pairs(tasks), cluster)
+    count = _count(tasks)
+    workers = max(1, workers if count is None else min(workers, count))
+    if workers == 1 and not limits.needs_processes:
+        return (attempt(function, case, task) for case, task in _pairs(tasks))
+    threads = max(1, default_workers() // workers)
+    return supervise(function, _pairs(tasks), workers=workers, threads=threads, limits=limits)

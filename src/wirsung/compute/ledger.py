@@ -1,0 +1,148 @@
+"""What is done, one line a case, in a file that only ever grows: a killed run loses at most its last line.
+
+A stage whose outputs say by themselves that they are whole needs no ledger; one that would have to open
+36,390 files to find out reads this one file.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self, TypeVar, get_args
+
+from wirsung.compute.atomic import flush_folder, storage_error
+from wirsung.compute.outcome import Outcome
+
+R = TypeVar("R")
+T = TypeVar("T")
+Status = Literal["done", "skipped", "failed"]
+_SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Line:
+    """What the ledger says of one case."""
+
+    case: str
+    fingerprint: str
+    """Of the case's inputs and settings; where it differs, the case is to be made anew."""
+    status: Status
+    duration_s: float = 0.0
+
+
+class Ledger:
+    """An append-only JSON Lines file: a case, its fingerprint, what became of it and how long it took.
+
+    Each line is one write to a file opened for appending, flushed to the disk before `record` returns, so two
+    runs on one machine may share a ledger. The last line of a case counts. Lines that are damaged are passed
+    over: their cases are made again, which costs time but never a result.
+
+    Example:
+        >>> from tempfile import mkdtemp
+        >>> with Ledger.open(Path(mkdtemp()) / "ledger.jsonl") as ledger:
+        ...     ledger.record("case-1", "aa", "done")
+        ...     ledger.is_done("case-1", "aa"), ledger.is_done("case-1", "bb"), ledger.is_done("case-2", "aa")
+        (True, False, False)
+    """
+
+    def __init__(self, path: Path, descriptor: int, content: bytes) -> None:
+        self._path, self._descriptor = path, descriptor
+        self._is_torn = bool(content) and not content.endswith(b"\n")
+        parsed = [_parsed(text) for text in content.split(b"\n") if text.strip()]
+        self._lines = {line.case: line for line in parsed if line is not None}
+        self.damaged_lines = parsed.count(None)
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Read the ledger at `path`, and make it where there is none.
+
+        Raises:
+            StorageError: It can't be read or written.
+        """
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            is_new = not path.exists()
+            descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+            if is_new:
+                flush_folder(path.parent)
+            return cls(path, descriptor, path.read_bytes())
+        except OSError as error:
+            raise storage_error(path, error) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def close(self) -> None:
+        """Close the file; what was recorded is on the disk already."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def line(self, case: str) -> Line | None:
+        """What was last recorded of the case, else None."""
+        return self._lines.get(case)
+
+    def is_done(self, case: str, fingerprint: str) -> bool:
+        """Whether the case was done, or found done, with this very fingerprint."""
+        line = self._lines.get(case)
+        return line is not None and line.fingerprint == fingerprint and line.status != "failed"
+
+    def record(self, case: str, fingerprint: str, status: Status, duration_s: float = 0.0) -> None:
+        """Add a line; when this returns, it is on the disk.
+
+        Raises:
+            StorageError: The disk is full, or the file can't be written.
+        """
+        line = Line(case, fingerprint, status, round(duration_s, 3))
+        text = json.dumps({"schema": _SCHEMA, **vars(line)}).encode("ascii") + b"\n"
+        try:
+            # A torn last line is ended first, so that it can't swallow ours.
+            self._append(b"\n" + text if self._is_torn else text)
+        except OSError as error:
+            self._is_torn = True
+            raise storage_error(self._path, error) from error
+        self._is_torn = False
+        self._lines[case] = line
+
+    def unfinished(
+        self, tasks: Iterable[tuple[str, T]], fingerprint: Callable[[str, T], str]
+    ) -> Iterator[tuple[str, T]]:
+        """The tasks that are not done, drawn lazily."""
+        return (pair for pair in tasks if not self.is_done(pair[0], fingerprint(*pair)))
+
+    def following(
+        self, outcomes: Iterable[Outcome[R]], fingerprint: Callable[[str], str]
+    ) -> Iterator[Outcome[R]]:
+        """The same outcomes, each recorded before it is passed on."""
+        for outcome in outcomes:
+            self.record(outcome.case, fingerprint(outcome.case), outcome.status, outcome.duration_s)
+            yield outcome
+
+    def _append(self, text: bytes) -> None:
+        written = os.write(self._descriptor, text)
+        if written < len(text):  # the disk became full within the line
+            os.write(self._descriptor, text[written:])
+        os.fsync(self._descriptor)
+
+
+def _parsed(text: bytes) -> Line | None:
+    """The line, or None where it is damaged or of another schema."""
+    try:
+        table: dict[str, Any] = json.loads(text)
+        if table.pop("schema") != _SCHEMA:
+            return None
+        line = Line(**table)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+    is_sound = isinstance(line.case, str) and isinstance(line.fingerprint, str)
+    return line if is_sound and line.status in get_args(Status) else None

@@ -1,0 +1,87 @@
+"""What the cases of these tests do; a module of its own, so that worker processes can import it."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from wirsung.compute.cases import Skip
+from wirsung.errors import ImageError
+
+
+def square(number):
+    return number * number
+
+
+def process_id(_task):
+    return os.getpid()
+
+
+def act(task):
+    """Do what the word says; a number is squared."""
+    word, *rest = str(task).split(":", 1)
+    return _ACTS[word](*rest) if word in _ACTS else square(int(word))
+
+
+def _note(path):
+    """Add a line, so that the test sees how often and where a case began."""
+    with Path(path).open("a", encoding="ascii") as file:
+        file.write(f"{os.getpid()}\n")
+
+
+def _die_once(path):
+    first = not Path(path).exists()
+    _note(path)
+    if first:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return "alive"
+
+
+def _fail(_=""):
+    raise ImageError("ct.nii.gz is no image.")
+
+
+def _skip(_=""):
+    raise Skip("was there")
+
+
+def _wait_for(path):
+    while not Path(path).exists():
+        time.sleep(0.01)
+    return "seen"
+
+
+def _sleep_noted(path):
+    try:
+        _note(path)
+        time.sleep(60)
+    finally:
+        Path(path + ".left").touch()
+
+
+def _swell(_=""):
+    hoard = []
+    while True:
+        hoard.append(b"x" * 20_000_000)
+        time.sleep(0.02)
+
+
+_ACTS = {
+    "exit": lambda code: os._exit(int(code)),
+    "kill": lambda _="": os.kill(os.getpid(), signal.SIGKILL),
+    "segfault": lambda _="": os.kill(os.getpid(), signal.SIGSEGV),
+    "note-and-kill": lambda path: (_note(path), os.kill(os.getpid(), signal.SIGKILL)),
+    "note": lambda path: (_note(path), "noted")[1],
+    "die-once": _die_once,
+    "hang": lambda _="": time.sleep(600),
+    "sleep-noted": _sleep_noted,
+    "swell": _swell,
+    "fail": _fail,
+    "skip": _skip,
+    "raise": lambda text: int("x" + text),
+    "leave": lambda _="": (_ for _ in ()).throw(SystemExit(3)),
+    "unpicklable": lambda _="": lambda: None,
+    "wait-for": _wait_for,
+    "threads": lambda _="": os.environ.get("OMP_NUM_THREADS"),
+    "pid": lambda _="": os.getpid(),
+}
