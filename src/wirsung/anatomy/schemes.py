@@ -10,6 +10,11 @@ from typing import Any
 from wirsung.anatomy.structures import containers, structures
 from wirsung.errors import ConfigError, LabelError, near_names
 
+_KEYS = ("schema", "name", "foreign", "extends", "classes")
+_CLASS_KEYS = ("value", "name", "structures")
+_LARGEST_VALUE = 65535
+"""What uint16 holds, the widest type of a label map."""
+
 
 @dataclass(frozen=True)
 class LabelClass:
@@ -71,11 +76,19 @@ class Scheme:
         raise LabelError(msg)
 
     def class_of(self, structure_name: str) -> LabelClass | None:
-        """The class whose voxels hold the structure: its own, else that of what contains it, else None."""
+        """The class whose voxels hold the structure: its own, else that of what contains it, else None.
+
+        Raises:
+            LabelError: The scheme divides the structure among several classes, as a lung into lobes.
+        """
         for candidate in containers(structure_name):
-            for item in self.classes:
-                if candidate in item.structures:
-                    return item
+            holding = [item for item in self.classes if candidate in item.structures]
+            if len(holding) > 1:
+                names = ", ".join(item.name for item in holding)
+                msg = f"The scheme {self.name} divides {candidate} among {names}, so it has no one value."
+                raise LabelError(msg)
+            if holding:
+                return holding[0]
         return None
 
     def values_within(self, structure_name: str) -> tuple[int, ...]:
@@ -131,8 +144,11 @@ def _parse(text: str, file_name: str) -> Scheme:
     except tomllib.TOMLDecodeError as error:
         msg = f"{file_name} is not TOML: {error}."
         raise ConfigError(msg) from error
-    inherited = _built_in(str(table["extends"])).classes if "extends" in table else ()
+    _check_keys(table, _KEYS, file_name)
+    inherited = _inherited(str(table["extends"]), file_name) if "extends" in table else ()
     try:
+        for row in table.get("classes", []):
+            _check_keys(row, _CLASS_KEYS, file_name)
         own = tuple(_label_class(row) for row in table.get("classes", []))
         name = str(table["name"])
     except (KeyError, TypeError, ValueError) as error:
@@ -144,6 +160,20 @@ def _parse(text: str, file_name: str) -> Scheme:
     return Scheme(name, inherited + own)
 
 
+def _inherited(name: str, file_name: str) -> tuple[LabelClass, ...]:
+    if name not in scheme_names():
+        msg = f"{file_name} extends {name!r}, which is no built-in scheme. {near_names(name, scheme_names())}"
+        raise ConfigError(msg)
+    return _built_in(name).classes
+
+
+def _check_keys(table: dict[str, Any], known: tuple[str, ...], file_name: str) -> None:
+    for key in table:
+        if key not in known:
+            msg = f"{file_name} has an unknown key {key!r}. {near_names(key, known)}"
+            raise ConfigError(msg)
+
+
 def _label_class(row: dict[str, Any]) -> LabelClass:
     name = str(row["name"])
     return LabelClass(int(row["value"]), name, tuple(row.get("structures", [name])))
@@ -152,8 +182,8 @@ def _label_class(row: dict[str, Any]) -> LabelClass:
 def _check(classes: tuple[LabelClass, ...], file_name: str, *, foreign: bool) -> None:
     values = [item.value for item in classes]
     claimed = [name for item in classes for name in item.structures]
-    if not classes or min(values) < 1 or len(set(values)) < len(values):
-        msg = f"{file_name}: class values must be distinct and at least 1, but they are {values}."
+    if not classes or min(values) < 1 or max(values) > _LARGEST_VALUE or len(set(values)) < len(values):
+        msg = f"{file_name}: class values must be distinct, at least 1 and at most 65535, but are {values}."
         raise ConfigError(msg)
     names = [item.name for item in classes]
     if len(set(names)) < len(names):
