@@ -28,7 +28,7 @@ class PhantomSettings:
     cases: int = 8
     """Patients; case k of a seed is the same however many there are."""
     preset: Literal["tiny", "small", "full"] = "tiny"
-    """96 x 80 x 75 voxels of 4 x 4 x 5 mm, 192 x 160 x 110 of 2 x 2 x 4, or 512 x 512 x 300 of 0.8 x 0.8 x 1.4."""
+    """Voxels: 96 x 80 x 75 of 4 x 4 x 5 mm, 192 x 160 x 110 of 2 x 2 x 4, 512 x 512 x 300 of 0.8 x 0.8 x 1.4."""
     format: Literal["nifti", "dicom"] = "nifti"
     """What the scans are written as; the masks are always NIfTI."""
     modality: Literal["ct", "t1", "t2"] = "ct"
