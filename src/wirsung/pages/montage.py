@@ -26,11 +26,13 @@ from wirsung.pages.template import Picture
 WINDOW_HU = (-160.0, 240.0)
 """The usual abdominal window."""
 
-_BACKGROUND = "#000000"
+_BACKGROUND = "#161d22"
 _PALE = "#cfd8de"
 # Keeps words readable on bright tissue.
-_HALO = [withStroke(linewidth=2, foreground=_BACKGROUND)]
+_HALO = [withStroke(linewidth=2, foreground="#000000")]
 _PANEL_IN = 3.4
+_GAP_IN = 0.06
+_LEGEND_IN = 0.4
 _DPI = 110
 
 
@@ -140,26 +142,22 @@ def _windowed(voxels: NDArray[np.generic], window: tuple[float, float]) -> NDArr
 
 
 def _draw(panels: Sequence[_Panel], contours: Sequence[Contour]) -> Figure:
-    across, up = (
-        panels[0].grey.shape[0] * panels[0].spacing_mm[0],
-        panels[0].grey.shape[1] * panels[0].spacing_mm[1],
-    )
-    height_in = min(max(_PANEL_IN * up / across, 1.6), 4.5)
-    figure = Figure(figsize=(_PANEL_IN * len(panels) + 0.1, height_in + 0.5), layout="constrained")
-    for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
-        _draw_panel(axes, panel, contours)
+    (across, up), (di, dj) = panels[0].grey.shape, panels[0].spacing_mm
+    height_in = min(max(_PANEL_IN * up * dj / (across * di), 1.6), 4.5)
+    step_in = _PANEL_IN + _GAP_IN
+    size_in = (step_in * len(panels) - _GAP_IN, height_in + _LEGEND_IN)
+    figure = Figure(figsize=size_in)
+    # Placed by hand: a layout engine would draw everything twice.
+    for index, panel in enumerate(panels):
+        left, width = index * step_in / size_in[0], _PANEL_IN / size_in[0]
+        box = (left, _LEGEND_IN / size_in[1], width, height_in / size_in[1])
+        _draw_panel(figure.add_axes(box), panel, contours)
     handles = [
         Line2D([], [], color=item.colour, linewidth=1.8, linestyle=_dashes(item), label=item.name)
         for item in contours
     ]
-    figure.legend(
-        handles=handles,
-        loc="outside lower center",
-        ncols=len(handles),
-        frameon=False,
-        labelcolor=_PALE,
-        fontsize=9,
-    )
+    words: dict[str, Any] = {"frameon": False, "labelcolor": _PALE, "fontsize": 9}
+    figure.legend(handles=handles, loc="lower center", ncols=len(handles), **words)
     return figure
 
 
