@@ -28,7 +28,7 @@ class PhantomSettings:
     cases: int = 8
     """Patients; case k of a seed is the same however many there are."""
     preset: Literal["tiny", "small", "full"] = "tiny"
-    """Voxels: 96 x 80 x 75 of 4 x 4 x 5 mm, 192 x 160 x 110 of 2 x 2 x 4, 512 x 512 x 300 of 0.8 x 0.8 x 1.4."""
+    """96 x 80 x 75 of 4, 4, 5 mm; 192 x 160 x 110 of 2, 2, 4 mm; 512 x 512 x 300 of 0.8, 0.8, 1.4 mm."""
     format: Literal["nifti", "dicom"] = "nifti"
     """What the scans are written as; the masks are always NIfTI."""
     modality: Literal["ct", "t1", "t2"] = "ct"
