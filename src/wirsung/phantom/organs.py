@@ -63,7 +63,7 @@ def _liver(patient: Patient) -> Shape:
     left = ellipsoid((4, 48, 70), (float(rng.uniform(62, 80)), 40, 34), (0, 14, 0))
     column = ellipsoid((0, -44, 30), (40, 46, 190), power=2.6)
     kidney = ellipsoid((62, -52, -20), (34, 34, 58))
-    lowest = np.float32(rng.uniform(-70, -50))
+    lowest = np.float32(rng.uniform(-66, -50))
 
     def function(x: Floats, y: Floats, z: Floats) -> Floats:
         away = np.float32(135) - x
