@@ -294,3 +294,12 @@ def test_all_forty_real_masks_score_as_plain_numpy_does(shared_data, tmp_path):
     cases = sorted(path.name.removesuffix(".nii.gz") for path in (source / "reference").glob("*.nii.gz"))
     assert len(cases) == 40
     check_real_masks(source, tmp_path / "scores", cases)
+
+
+def test_a_probability_without_its_label_map_is_no_stray(known, references, predictions, tmp_path):
+    probability = Volume(np.zeros(known.SHAPE, np.float32), known.AFFINE)
+    write_nifti(predictions / "b_lesion.nii.gz", probability)
+    (predictions / "b.nii.gz").unlink()
+    done = evaluate(EvaluateSettings(references, predictions, tmp_path / "scores", scheme="pants-2"))
+    assert done.summary["without_reference"] == {}
+    assert list(done.summary["failed"]) == ["b"]

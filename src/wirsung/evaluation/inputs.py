@@ -15,7 +15,8 @@ from wirsung.evaluation.views import View, is_annotated, views
 
 PREDICTIONS_FILE = "predictions.json"
 _SUFFIX = ".nii.gz"
-_PROBABILITY = "_lesion"
+PROBABILITY = "_lesion"
+"""What stands after the case in the name of its lesion probability."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Method:
 
     def probability(self, case: str) -> Path | None:
         """The case's lesion probability, where there is one."""
-        path = self.folder / f"{case}{_PROBABILITY}{_SUFFIX}"
+        path = self.folder / f"{case}{PROBABILITY}{_SUFFIX}"
         return path if path.is_file() else None
 
 
@@ -115,7 +116,7 @@ def label_maps(folder: Path) -> dict[str, Path]:
     found = {
         case: path
         for case, path in paths.items()
-        if not (case.endswith(_PROBABILITY) and case.removesuffix(_PROBABILITY) in paths)
+        if not (case.endswith(PROBABILITY) and case.removesuffix(PROBABILITY) in paths)
     }
     if not found:
         what = "holds no <case>.nii.gz" if folder.is_dir() else "is not a folder"

@@ -67,7 +67,7 @@ def _overview(evaluated: Evaluated) -> Section:
             for index, method in enumerate(evaluated.methods)
         ),
         ("Protocol", _protocol_words(evaluated.protocol)),
-        ("Cases", f"{len(evaluated.cases)}, of which {failed or 'none'} failed"),
+        ("Cases", f"{len(evaluated.cases)}, {failed or 'no'} failure{'s' * (failed != 1)}"),
         ("Interval", f"95 %, bootstrap over patients, {RESAMPLES} resamples, seed {evaluated.seed}"),
         ("Software", f"Wirsung {__version__}"),
     ]
@@ -79,9 +79,8 @@ def _overview(evaluated: Evaluated) -> Section:
     for method in evaluated.methods:
         left_out = evaluated.reference.views_for(method)[1]
         if left_out:
-            text = (
-                f"{method.name} was not scored on {_listed(left_out)}: the reference does not annotate them."
-            )
+            titles = tuple(name.replace("_", " ") for name in left_out)
+            text = f"{method.name} was not scored on {_listed(titles)}: the reference does not annotate them."
             blocks.append(Notice(text))
     for name, strays in evaluated.strays.items():
         blocks.append(Notice(f"{name} has predictions without a reference, not scored: {_listed(strays)}."))
@@ -149,7 +148,7 @@ def _protocol_words(protocol: Protocol) -> str:
 
 
 def _listed(names: tuple[str, ...], most: int = 12) -> str:
-    shown = ", ".join(name.replace("_", " ") for name in names[:most])
+    shown = ", ".join(names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 

@@ -13,7 +13,7 @@ from wirsung.compute.cases import Outcome, map_cases
 from wirsung.errors import ConfigError
 from wirsung.evaluation.case import CaseName, unscored
 from wirsung.evaluation.evaluated import Evaluated
-from wirsung.evaluation.inputs import Method, Reference, label_maps, open_methods, open_reference
+from wirsung.evaluation.inputs import PROBABILITY, Method, Reference, label_maps, open_methods, open_reference
 from wirsung.evaluation.protocol import Protocol, protocol
 from wirsung.evaluation.report import write_report
 from wirsung.evaluation.report_tables import digits_of
@@ -157,7 +157,12 @@ def _rows(outcome: Outcome[list[Score]], task: Task) -> list[Score]:
 def _strays(reference: Reference, methods: Sequence[Method]) -> dict[str, tuple[str, ...]]:
     """Predictions without a reference, by method."""
     found = {
-        method.name: tuple(case for case in label_maps(method.folder) if case not in reference.cases)
+        method.name: tuple(
+            case
+            for case in label_maps(method.folder)
+            # A probability whose label map is missing belongs to its case.
+            if case not in reference.cases and case.removesuffix(PROBABILITY) not in reference.cases
+        )
         for method in methods
     }
     return {name: cases for name, cases in found.items() if cases}

@@ -49,7 +49,7 @@ def score_task(task: Task) -> list[Score]:
     case = task.name.case
     if not task.prediction.is_file():
         place = f"{task.prediction.parent.name}/{task.prediction.name}"
-        msg = f"case {case}: there is no prediction {place}. Predict it, or leave the case out."
+        msg = f"there is no prediction {place}. Predict it, or leave the case out."
         raise ManifestError(msg)
     stamp = fingerprint(task)
     kept = _kept(task.record, stamp)
