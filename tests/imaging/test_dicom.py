@@ -518,6 +518,13 @@ def test_a_folder_without_dicom_is_refused(tmp_path):
         read_series(tmp_path / "absent")
 
 
+def test_a_link_to_nothing_is_no_slice_left_out(dicom_phantom):
+    folder = dicom_phantom.write(leave_out=(11,))
+    (folder / "last.dcm").symlink_to(folder / "never-fetched")
+    with pytest.raises(ImageError, match=r"last\.dcm is a link to nothing"):
+        read_series(folder)
+
+
 def test_the_real_series_is_right_to_the_unit(shared_data):
     folder = shared_data / "ct_dicom" / "series"
     series = read_series(folder)

@@ -83,6 +83,12 @@ def test_a_header_that_was_cut_is_damaged(change, dicom_phantom):
     assert damage.value.series.endswith("1.2.3.4")
 
 
+def test_a_file_that_cannot_be_opened_is_damaged_and_not_left_out(tmp_path):
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(Damaged, match="UNREADABLE"):
+        read_headers(tmp_path / "loop")
+
+
 def test_zeros_that_end_within_the_preamble_are_a_cut_file(tmp_path):
     (tmp_path / "cut").write_bytes(bytes(60))
     with pytest.raises(Damaged, match="HEADER_TRUNCATED"):

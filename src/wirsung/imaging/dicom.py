@@ -170,11 +170,14 @@ def _paths(source: Path | Iterable[Path]) -> tuple[str, list[Path]]:
         where = str(paths[0].parent) if paths else "no files"
     else:
         where = str(source)
-        paths = sorted(path for path in source.rglob("*") if path.is_file()) if source.is_dir() else [source]
-    missing = [path for path in paths if not path.is_file()]
-    if missing:
-        msg = f"{missing[0]} does not exist. Name a folder of DICOM files."
-        raise ImageError(msg)
+        paths = (
+            sorted(path for path in source.rglob("*") if not path.is_dir()) if source.is_dir() else [source]
+        )
+    for path in paths:
+        if not path.exists():
+            kind = "is a link to nothing" if path.is_symlink() else "does not exist"
+            msg = f"{path} {kind}. Name a folder of whole DICOM files."
+            raise ImageError(msg)
     return where, paths
 
 
@@ -201,4 +204,5 @@ def _with_damage(stack: Stack, damaged: list[tuple[Path, Damaged]], known: set[s
 
 
 def _damage(path: Path, problem: Damaged) -> Problem:
-    return Problem(problem.code, f"the file {path.name} is cut or damaged")
+    state = "can't be opened" if problem.code == "UNREADABLE" else "is cut or damaged"
+    return Problem(problem.code, f"the file {path.name} {state}")

@@ -22,15 +22,15 @@ _FIRST_GROUPS = (b"\x02\x00", b"\x08\x00", b"\x00\x08")
 """How a DICOM file without preamble begins: group 0002 or 0008, in either byte order."""
 
 IMAGES = {
-    "": "sop class left empty",
+    "": "",
     "1.2.840.10008.5.1.4.1.1.2": "CT",
-    "1.2.840.10008.5.1.4.1.1.2.1": "enhanced CT",
-    "1.2.840.10008.5.1.4.1.1.2.2": "legacy converted enhanced CT",
+    "1.2.840.10008.5.1.4.1.1.2.1": "CT",
+    "1.2.840.10008.5.1.4.1.1.2.2": "CT",
     "1.2.840.10008.5.1.4.1.1.4": "MR",
-    "1.2.840.10008.5.1.4.1.1.4.1": "enhanced MR",
-    "1.2.840.10008.5.1.4.1.1.4.4": "legacy converted enhanced MR",
+    "1.2.840.10008.5.1.4.1.1.4.1": "MR",
+    "1.2.840.10008.5.1.4.1.1.4.4": "MR",
 }
-"""SOP classes that hold slices; everything else is set aside."""
+"""SOP classes that hold slices, plain, enhanced and converted, with their modality; all else is set aside."""
 
 _COLOURS = ("RGB", "YBR", "PALETTE", "ARGB", "HSV", "CMYK")
 _DICOM_ROOT = "1.2.840.10008."
@@ -165,8 +165,10 @@ def read_headers(path: Path) -> list[SliceHeader]:
 
     Raises:
         SetAside: The file is no slice.
-        Damaged: It should be, but its header is cut or contradicts itself.
+        Damaged: It can't be opened, or its header is cut or contradicts itself.
     """
+    if not _is_readable(path):
+        raise Damaged(code="UNREADABLE", series="")
     if not is_dicom_file(path):
         if _is_cut_preamble(path):
             raise Damaged(code="HEADER_TRUNCATED", series="")
@@ -189,6 +191,14 @@ def _is_cut_preamble(path: Path) -> bool:
     """Whether the file holds the zeros that a DICOM file begins with, and ends there."""
     size = path.stat().st_size
     return 0 < size < _PREAMBLE + 4 and not path.read_bytes().strip(b"\0DICM")
+
+
+def _is_readable(path: Path) -> bool:
+    try:
+        with path.open("rb"):
+            return True
+    except OSError:
+        return False
 
 
 def series_key(header: Dataset) -> str:
@@ -264,7 +274,7 @@ def _lookup(places: list[Dataset]) -> Callable[[str], Any]:
 
 
 def _slice(path: Path, frame: int, header: Dataset, find: Callable[[str], Any]) -> SliceHeader:
-    modality = text(header.get("Modality")) or IMAGES[text(header.get("SOPClassUID"))][-2:]
+    modality = text(header.get("Modality")) or IMAGES[text(header.get("SOPClassUID"))]
     image_type = text(find("FrameType") or header.get("ImageType")).upper()
     kernel = text(find("ConvolutionKernel"))
     declared = (modality, text(header.get("FrameOfReferenceUID")), image_type, kernel)

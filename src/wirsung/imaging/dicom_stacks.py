@@ -31,7 +31,7 @@ class Problem:
     sentence: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Stack:
     """Slices that belong together, in order along their normal."""
 
