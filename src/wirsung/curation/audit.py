@@ -104,7 +104,7 @@ def _audit_hu(image: Volume, clip_hu: tuple[int, int] | None, file: str, found: 
 
 def _audit_masks(task: CaseAudit, image: Volume | None, found: Findings) -> _Masks:
     official = scheme("pants-28")
-    painted = None if image is None else np.zeros(image.shape, dtype=np.uint8)
+    painted = None if image is None else np.zeros(image.shape, dtype=np.uint8, order="F")
     masks = _Masks({}, painted)
     for name in painting_order(task.case.structure_names()):
         mask = _audit_mask(task, name, image, found)
@@ -113,7 +113,7 @@ def _audit_masks(task: CaseAudit, image: Volume | None, found: Findings) -> _Mas
             continue
         place = official.class_of(name)
         if masks.painted is not None and place is not None:
-            masks.painted[mask.voxels] = place.value
+            np.copyto(masks.painted, place.value, where=mask.voxels)
         if name in _KEPT and (image is None or mask.shape == image.shape):
             masks.kept[name] = mask.voxels
     return masks

@@ -39,11 +39,12 @@ def paint(masks: Iterable[tuple[str, Mask]], shape: tuple[int, int, int], scheme
         >>> paint(masks, (3, 1, 1), scheme("pants-2")).ravel()
         array([1, 1, 1], dtype=uint8)
     """
-    label_map = np.zeros(shape, dtype=np.uint8 if max(scheme.values) < 256 else np.uint16)
+    # In the order of NIfTI, as masks that were read are: across it, this takes ten times as long.
+    label_map = np.zeros(shape, dtype=np.uint8 if max(scheme.values) < 256 else np.uint16, order="F")
     for name, mask in masks:
         place = scheme.class_of(name)
         if place is not None:
-            label_map[mask] = place.value
+            np.copyto(label_map, place.value, where=mask)
     return label_map
 
 
