@@ -1,0 +1,120 @@
+"""The masks of a case on disk: `labels.nii.gz` with `labels.json`, and one .nii.gz file a structure.
+
+`labels.nii.gz` alone is no label map: its values are codes, whose meaning lies in `labels.json`.
+"""
+
+import json
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wirsung.compute.atomic import write_bytes, write_json
+from wirsung.errors import ConfigError, LabelError
+from wirsung.imaging.code_volume import CodeVolume
+from wirsung.imaging.file_order import in_file_order
+from wirsung.imaging.nifti_content import read_content
+from wirsung.imaging.nifti_header import orthogonal_affine
+from wirsung.imaging.run_encoding import RunEncoder
+from wirsung.imaging.slab_writing import header_bytes, write_slabs
+from wirsung.imaging.volume import Volume
+
+VOXELS = "labels.nii.gz"
+TABLE = "labels.json"
+_SCHEMA = 1
+_KEYS = {"schema", "structures", "patterns", "crc32"}
+
+
+def write_codes(folder: Path, codes: CodeVolume) -> None:
+    """Write labels.nii.gz, of which slabs can be read, then labels.json.
+
+    Raises:
+        GeometryError: The grid is sheared.
+        StorageError: The disk is full, or the folder can't be written.
+    """
+    write_slabs(folder / VOXELS, codes.volume)
+    bits = range(len(codes.structures))
+    table = {
+        "schema": _SCHEMA,
+        "structures": list(codes.structures),
+        "patterns": [[bit for bit in bits if pattern >> bit & 1] for pattern in codes.patterns],
+        "crc32": _checksum(codes.volume),
+    }
+    write_json(folder / TABLE, table)
+
+
+def read_codes(folder: Path) -> CodeVolume:
+    """The codes of labels.nii.gz and labels.json in that folder.
+
+    Raises:
+        ImageError: labels.nii.gz is missing or damaged.
+        LabelError: labels.json is missing or damaged, or belongs to other codes.
+    """
+    header, row = read_content(folder / VOXELS)
+    voxels = row.reshape(header.shape, order="F")
+    volume = Volume(voxels.astype(voxels.dtype.newbyteorder("="), copy=False), header.affine)
+    table = _table(folder / TABLE)
+    if header.is_scaled or table["crc32"] != _checksum(volume):
+        msg = f"{folder / TABLE} does not belong to the {VOXELS} beside it. Write both anew from the masks."
+        raise LabelError(msg)
+    patterns = tuple(sum(1 << bit for bit in set(pattern)) for pattern in table["patterns"])
+    return CodeVolume(volume, patterns, tuple(table["structures"]))
+
+
+def write_masks(folder: Path, codes: CodeVolume) -> tuple[Path, ...]:
+    """Write `<structure>.nii.gz` for every structure, as `nifti_writing.write_nifti` would but faster.
+
+    Raises:
+        GeometryError: The grid is sheared.
+        StorageError: The disk is full, or the folder can't be written.
+    """
+    encoder = _encoder(codes.volume, folder)
+    paths = {structure: folder / f"{structure}.nii.gz" for structure in codes.structures}
+    for structure, path in paths.items():
+        write_bytes(path, encoder.member(codes.members(structure)))
+    return tuple(paths.values())
+
+
+def write_mask(path: Path, mask: Volume) -> None:
+    """Write one bool mask to a .nii.gz file, from its runs.
+
+    Raises:
+        ConfigError: The name does not end in .nii.gz.
+        LabelError: The voxels are not bool.
+        GeometryError: The grid is sheared.
+        StorageError: The disk is full, or the folder can't be written.
+    """
+    if not path.name.endswith(".nii.gz"):
+        msg = f"{path}: a compressed mask is named .nii.gz. Choose such a name."
+        raise ConfigError(msg)
+    if mask.voxels.dtype != np.bool_:
+        msg = f"{path}: a mask has bool voxels, but these are {mask.voxels.dtype}. Compare them with a value."
+        raise LabelError(msg)
+    encoder = _encoder(mask.with_voxels(mask.voxels.view(np.uint8)), path)
+    write_bytes(path, encoder.member(np.array([False, True])))
+
+
+def _encoder(codes: Volume, path: Path) -> RunEncoder:
+    affine, _ = orthogonal_affine(codes.affine, codes.shape, path)
+    header = header_bytes(np.dtype(np.uint8), codes.shape, affine)
+    return RunEncoder.of(in_file_order(codes.voxels), header)
+
+
+def _checksum(codes: Volume) -> int:
+    return zlib.crc32(in_file_order(codes.voxels).data.cast("B"))
+
+
+def _table(path: Path) -> dict[str, Any]:
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+        names = [str(name) for name in table["structures"]]
+        right = set(table) == _KEYS and table["schema"] == _SCHEMA and names == table["structures"]
+        right = right and all(bit in range(len(names)) for pattern in table["patterns"] for bit in pattern)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        msg = f"{path} is missing or is no table of codes ({type(error).__name__}). Write it anew."
+        raise LabelError(msg) from error
+    if not right:
+        msg = f"{path} is no table of codes of schema {_SCHEMA}. Write it anew from the masks."
+        raise LabelError(msg)
+    return dict(table)
