@@ -20,8 +20,10 @@ def rounded_oblong(
 ) -> Floats:
     """About the distance from an upright cylinder whose section is a superellipse of power 2.5."""
     u, v = np.abs(x / half_width), np.abs(y / half_depth)
-    norm = (u * u * np.sqrt(u) + v * v * np.sqrt(v)) ** np.float32(0.4)
-    return np.asarray((norm - 1) * np.minimum(half_width, half_depth))
+    total = u * u * np.sqrt(u) + v * v * np.sqrt(v)
+    # the root of power 2.5 less one, right to second order at the surface and many times as fast
+    norm = (total - 1) / (np.float32(1.75) + np.float32(0.75) * total)
+    return np.asarray(norm * np.minimum(half_width, half_depth))
 
 
 def paint_background(canvas: Canvas, patient: Patient) -> None:

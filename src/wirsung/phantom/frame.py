@@ -111,6 +111,7 @@ class Frame:
         standard = self.pose.to_standard(places).astype(np.float32).reshape(*shape, 3)
         self._standard = [np.ascontiguousarray(standard[..., axis]) for axis in range(3)]
         self._kept: dict[tuple[int, ...], Lattice] = {}
+        self._found: dict[object, Points] = {}
         self._inverse = np.linalg.inv(grid.affine)
 
     def _positions(self, step_mm: float) -> tuple[Floats, Floats, Floats]:
@@ -164,8 +165,14 @@ class Frame:
     def indices(self, points: Points) -> Points:
         """Where points of the standard anatomy lie on the grid, in voxels, within a tenth of a millimetre."""
         return np.asarray(
-            self.pose.to_patient(points, rounds=4) @ self._inverse[:3, :3].T + self._inverse[:3, 3]
+            self.pose.to_patient(points, rounds=3) @ self._inverse[:3, :3].T + self._inverse[:3, 3]
         )
+
+    def indices_of(self, owner: object, points: Points) -> Points:
+        """As `indices`, worked out once for each owner of points."""
+        if owner not in self._found:
+            self._found[owner] = self.indices(points)
+        return self._found[owner]
 
     def index_box(self, lower: Points, upper: Points) -> tuple[Points, Points]:
         """The range of indices that holds a box of the standard anatomy."""

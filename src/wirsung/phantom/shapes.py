@@ -75,7 +75,7 @@ class Tube:
 
     def _ranges(self, frame: Frame, margin_mm: float) -> tuple[Points, Points]:
         """The range of indices around each segment."""
-        indices = frame.indices(self.points)
+        indices = frame.indices_of(self, self.points)
         reach = np.maximum(self.radii[:-1], self.radii[1:])[:, None] * 1.12 + margin_mm
         reach = reach / np.array(frame.grid.spacing_mm)
         low = np.minimum(indices[:-1], indices[1:]) - reach
@@ -87,7 +87,7 @@ class Tube:
         squared = float(ahead @ ahead) or 1.0
         x, y, z = (a - np.float32(s) for a, s in zip((at.x, at.y, at.z), start, strict=True))
         u, v, w = (np.float32(d / squared) for d in ahead)
-        along = np.clip(x * u + y * v + z * w, 0, 1)
+        along = np.minimum(np.maximum(x * u + y * v + z * w, np.float32(0)), np.float32(1))
         u, v, w = (np.float32(d) for d in ahead)
         x -= along * u
         y -= along * v
