@@ -4,13 +4,18 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A test that is slow because the machine is busy is no failure.
+settings.register_profile("wirsung", deadline=None)
+settings.load_profile("wirsung")
 
 ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of real scans that WIRSUNG_TEST_DATA names, by default ../shared/data beside the checkout."""
+    """The folder of real scans that WIRSUNG_TEST_DATA names, by default ../shared/data."""
     folder = Path(os.environ.get("WIRSUNG_TEST_DATA", ROOT.parent / "shared" / "data")).resolve()
     if not (folder / "README.md").is_file():
         pytest.skip(f"no real scans at {folder}; CONTRIBUTING.md says what belongs there")

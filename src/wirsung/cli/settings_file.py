@@ -36,11 +36,10 @@ def flags_from_toml(path: Path, settings_type: type[Any]) -> list[str]:
 def write_resolved(settings: Any, verb: str, folder: Path) -> None:  # noqa: ANN401 - any settings dataclass
     """Keep the resolved settings as `<verb>.toml` in `folder`.
 
-    Positional paths are left out: they may name patients, and are given anew on the next call.
+    Paths are left out: they may name patients, and are given anew on the next call.
     """
-    known = _optional_fields(type(settings))
-    table = {name: _plain(getattr(settings, name)) for name in known}
-    table = {name: value for name, value in table.items() if value is not None}
+    values = {name: getattr(settings, name) for name in _optional_fields(type(settings))}
+    table = {name: value for name, value in values.items() if value is not None and not _has_path(value)}
     head = f"# Written by wirsung {__version__}. Use again with: wirsung {verb} ... --config {verb}.toml\n"
     write_text(folder / f"{verb}.toml", head + tomli_w.dumps(table))
 
@@ -74,7 +73,5 @@ def _flag(key: str, value: Any) -> list[str]:  # noqa: ANN401 - whatever TOML ca
     return [f"--{name}", str(value)]
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a settings field can hold
-    if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
-    return str(value) if isinstance(value, Path) else value
+def _has_path(value: Any) -> bool:  # noqa: ANN401 - whatever a settings field can hold
+    return isinstance(value, Path) or (isinstance(value, tuple | list) and any(map(_has_path, value)))
