@@ -1,5 +1,6 @@
 """Fingerprint and plans: the facts are gathered here, the plans are made by nnU-Net's own planners."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,7 +137,8 @@ def plan(
         # It writes what it returns beside the fingerprint; an older plan there would be merged in.
         (workspace.preprocessed / f"{planner.plans_identifier}.json").unlink(missing_ok=True)
         content = planner.plan_experiment()
-    plans = parse_plans(content)
+    # Through JSON, so that what comes back is the same whether it was made or read: no numpy, no tuples.
+    plans = parse_plans(json.loads(json.dumps(content)))
     plans.configuration(CONFIGURATION)
     return plans
 

@@ -192,11 +192,13 @@ def _fit(
         settings.seed,
         inputs.classes.name_sides,
     )
-    with workspace.environment(settings.workers if device.type == "cuda" else 0), silence():
-        epochs = run(job)
+    # A call that was killed between the last epoch and the record left the final checkpoint.
+    if not (folder / CHECKPOINT_FILE).is_file():
+        with workspace.environment(settings.workers if device.type == "cuda" else 0), silence():
+            run(job)
     weights = checkpoint_weights(read_checkpoint(folder / CHECKPOINT_FILE))
     save_weights(folder / WEIGHTS_FILE, weights)
-    return epochs, weights.sha256
+    return job.preset.epochs, weights.sha256
 
 
 def _start(folder: Path, key: str) -> None:

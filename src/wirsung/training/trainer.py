@@ -189,8 +189,8 @@ class Trainer(NnUNetTrainer):  # type: ignore[misc] # nnU-Net has no types
 Trainer.__name__ = "nnUNetTrainer"
 
 
-def run(job: Job) -> int:
-    """Train a fold to its end, from its latest checkpoint where there is one; the epochs."""
+def run(job: Job) -> None:
+    """Train a fold to its end, from its latest checkpoint where there is one."""
     trainer = Trainer.of(job)
     trainer.initialize()
     latest = job.folder / LATEST
@@ -200,7 +200,6 @@ def run(job: Job) -> int:
         trainer.bar = bar
         trainer.run_training()
     trainer.write_history()
-    return trainer.current_epoch
 
 
 def _channels_last(_: torch.nn.Module, inputs: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:

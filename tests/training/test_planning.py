@@ -1,0 +1,95 @@
+"""Fingerprint and plans."""
+
+import os
+
+import numpy as np
+import pytest
+
+from wirsung.anatomy.schemes import scheme
+from wirsung.compute.cases import Outcome
+from wirsung.datasets.layout import Dataset
+from wirsung.errors import LabelError, WirsungError
+from wirsung.training.classes import choose_classes
+from wirsung.training.planning import fingerprint, label_table, plan, succeeded
+from wirsung.training.presets import PRESETS
+from wirsung.training.reading import read_case
+from wirsung.training.workspace import Workspace
+
+
+@pytest.fixture(scope="module")
+def cases(shared_dataset):
+    return Dataset.open(shared_dataset).cases
+
+
+@pytest.fixture(scope="module")
+def classes(cases):
+    return choose_classes(scheme("demo-7"), cases)
+
+
+def test_the_fingerprint_describes_shapes_spacings_and_foreground(cases, classes):
+    facts = fingerprint(cases, classes, workers=1)
+    np.testing.assert_allclose(facts["spacings"], [[5.0, 4.0, 4.0]] * 5)
+    assert facts["shapes_after_crop"] == [[24, 28, 32]] * 5
+    assert facts["median_relative_size_after_cropping"] == 1.0
+    arrays = [read_case(case, classes) for case in cases]
+    inside = [item.image[0][item.labels > 0] for item in arrays]
+    statistics = facts["foreground_intensity_properties_per_channel"]["0"]
+    # Each case counts alike, however many foreground voxels it has.
+    assert statistics["mean"] == pytest.approx(np.mean([values.mean() for values in inside]), abs=0.2)
+    expected = np.percentile(np.concatenate(inside), [0.5, 50, 99.5])
+    found = [statistics[key] for key in ("percentile_00_5", "median", "percentile_99_5")]
+    np.testing.assert_allclose(found, expected, atol=2)
+
+
+def test_nnunet_describes_a_case_alike(cases, classes, tmp_path):
+    from nnunetv2.experiment_planning.dataset_fingerprint.fingerprint_extractor import (
+        DatasetFingerprintExtractor,
+    )
+
+    from wirsung.training.planning import FingerprintTask, facts_of
+
+    arrays = read_case(cases[0], classes)
+    theirs, _ = DatasetFingerprintExtractor.collect_foreground_intensities(
+        arrays.labels[None], arrays.image, num_samples=1000
+    )
+    ours = facts_of(FingerprintTask(cases[0], classes, 1000))
+    np.testing.assert_array_equal(ours.foreground, theirs[0])
+
+
+def test_nnunet_plans_within_what_the_preset_allows(cases, classes, tmp_path, monkeypatch):
+    monkeypatch.delenv("nnUNet_raw", raising=False)
+    facts = fingerprint(cases, classes, workers=1)
+    images = {case.id: case.image_path for case in cases}
+    table = label_table(cases, classes)
+    made = plan(Workspace(tmp_path), facts, table, images, PRESETS["demo"], "nnunet")
+    configuration = made.configuration("3d_fullres")
+    assert min(configuration.spacing_mm) >= 4.0
+    assert configuration.normalisations == ("CTNormalization",)
+    assert max(configuration.architecture.arguments["features_per_stage"]) <= 96
+    assert all(size <= 32 for size in configuration.patch_size)
+    assert "nnUNet_raw" not in os.environ
+    assert made.content["experiment_planner_used"] == "ExperimentPlanner"
+
+
+def test_the_models_table_names_no_case(cases, classes):
+    table = label_table(cases, classes)
+    assert table["channel_names"] == {"0": "CT"}
+    assert "dataset" not in table
+
+
+def test_a_dataset_without_foreground_is_refused(tmp_path, patient):
+    patient(tmp_path, "p0", 0, organs={"liver": ((90, 90, 90), (2, 2, 2), 0)})
+    found = Dataset.open(tmp_path).cases
+    with pytest.raises(LabelError, match="No case has a voxel"):
+        fingerprint(found, choose_classes(scheme("demo-7"), found), workers=1)
+
+
+def test_the_first_failed_case_is_named():
+    outcomes = [
+        Outcome("a", "done", value=1),
+        Outcome("b", "failed", "is bad"),
+        Outcome("c", "failed", "too"),
+    ]
+    with pytest.raises(WirsungError, match=r"case b: is bad \(and 1 more cases\)"):
+        succeeded(outcomes)
+    assert succeeded(outcomes[:1]) == [1]

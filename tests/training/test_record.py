@@ -1,0 +1,36 @@
+"""The keys of a training."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from wirsung.datasets.splits import Fold
+from wirsung.training.record import fold_key, plan_key
+from wirsung.training.settings import TrainSettings
+
+SETTINGS = TrainSettings(Path("d"), Path("m"), preset="demo")
+FOLD = Fold(("a",), ("b",))
+
+
+def test_a_fold_key_changes_with_what_changes_the_weights():
+    first = fold_key(SETTINGS, "plans", FOLD)
+    others = [
+        fold_key(replace(SETTINGS, seed=1), "plans", FOLD),
+        fold_key(replace(SETTINGS, epochs=3), "plans", FOLD),
+        fold_key(SETTINGS, "other", FOLD),
+        fold_key(SETTINGS, "plans", Fold(("a", "c"), ("b",))),
+    ]
+    assert len({first, *others}) == 5
+
+
+def test_a_fold_key_does_not_change_with_folders_workers_and_checkpoints():
+    other = replace(SETTINGS, out=Path("x"), workers=7, checkpoint_every=9, device="cpu")
+    assert fold_key(other, "plans", FOLD) == fold_key(SETTINGS, "plans", FOLD)
+
+
+def test_a_plan_key_changes_with_network_and_classes():
+    keys = {
+        plan_key(SETTINGS, (), {"background": 0}),
+        plan_key(SETTINGS, (), {"background": 0, "liver": 1}),
+        plan_key(replace(SETTINGS, network="resenc-m"), (), {"background": 0}),
+    }
+    assert len(keys) == 3

@@ -1,0 +1,31 @@
+"""The settings of training."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from wirsung.errors import ConfigError
+from wirsung.training.settings import TrainSettings
+
+
+@pytest.mark.parametrize("name", ["epochs", "iterations", "checkpoint_every", "workers"])
+def test_counts_start_at_one(name):
+    with pytest.raises(ConfigError, match=f"{name} is 0"):
+        TrainSettings(Path("d"), Path("m"), **{name: 0})
+
+
+def test_folds_are_counted_from_zero():
+    with pytest.raises(ConfigError, match="fold is -1"):
+        TrainSettings(Path("d"), Path("m"), fold=-1)
+
+
+@pytest.mark.parametrize("stage", ["training", "inference"])
+def test_settings_are_read_without_torch(stage):
+    program = (
+        f"import sys, wirsung.{stage}.settings; "
+        "print([name for name in ('torch', 'nnunetv2') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
