@@ -456,3 +456,12 @@ def test_a_second_run_is_kept_out_of_the_same_dataset(cohort, tmp_path):
     with sole_writer(tmp_path / "out"), pytest.raises(ConfigError, match="another run"):
         _curate(cohort)
     assert [item.status for item in _curate(cohort)] == ["done"]
+
+
+def test_a_label_map_in_the_place_of_an_image_is_refused(cohort):
+    cohort.case("good", masks=False)
+    cohort.nifti("labels-only/ct.nii.gz", np.arange(12 * 10 * 8, dtype=np.uint8).reshape(12, 10, 8) % 7)
+    outcomes = _by_case(_curate(cohort))
+    assert outcomes["good"].status == "done"
+    assert outcomes["labels-only"].status == "failed"
+    assert "--labels" in outcomes["labels-only"].message

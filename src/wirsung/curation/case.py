@@ -34,6 +34,8 @@ OFFICIAL = "pants-28"
 
 _RECIPE = 1  # counted up whenever the same source gives other files
 _LESION = "pancreatic_lesion"
+_LARGEST_LABEL = 255
+_MOST_LABELS = 128  # TotalSegmentator's 117 and the background; an image in bytes has more
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,14 @@ def _read_image(task: CaseTask) -> _Image:
                 f"Case {source.case} is {source.image.name}, but metadata.csv says {told}. Mend one of them."
             )
             raise ManifestError(msg)
-        return _Image(read_image(source.image), source.modality or told or task.modality)
+        volume = read_image(source.image)
+        if _looks_like_labels(volume):
+            msg = (
+                f"Case {source.case}: {source.image.name} holds only a few small whole numbers, as a label map "
+                "does. An image was expected; give label maps with --labels."
+            )
+            raise ImageError(msg)
+        return _Image(volume, source.modality or told or task.modality)
     series = read_dicom(dicom_files(source.image, is_deep=source.is_deep))
     modality: Modality = "ct"
     if not series.is_ct:
@@ -135,6 +144,14 @@ def _read_image(task: CaseTask) -> _Image:
     for column, value in series.identity.items():
         facts[column] = pseudonym(task.key, column, value)
     return _Image(series.volume, modality, facts, series.notes)
+
+
+def _looks_like_labels(volume: Volume) -> bool:
+    """Whether an image is rather a label map that lies in the wrong folder."""
+    voxels = volume.voxels
+    if voxels.dtype.kind == "f" or voxels.min() < 0 or voxels.max() > _LARGEST_LABEL:
+        return False
+    return 1 < len(np.unique(voxels)) <= _MOST_LABELS
 
 
 def _converted(image: _Image, task: CaseTask) -> tuple[Volume, dict[str, Any]]:
