@@ -127,7 +127,7 @@ def _read_image(task: CaseTask) -> _Image:
         volume = read_image(source.image)
         if _looks_like_labels(volume):
             msg = (
-                f"Case {source.case}: {source.image.name} holds only a few small whole numbers, as a label map "
+                f"Case {source.case}: {source.image.name} holds only a few whole numbers, as a label map "
                 "does. An image was expected; give label maps with --labels."
             )
             raise ImageError(msg)
