@@ -14,4 +14,8 @@ def compiled(function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _R
 
     It runs without Python's lock, so other threads go on meanwhile.
     """
-    return cast(Callable[_Arguments, _Result], numba.njit(cache=True, nogil=True)(function))
+    try:
+        made = numba.njit(cache=True, nogil=True)(function)
+    except RuntimeError:  # No folder can be written, so each process compiles anew.
+        made = numba.njit(nogil=True)(function)
+    return cast(Callable[_Arguments, _Result], made)
