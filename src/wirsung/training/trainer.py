@@ -1,6 +1,7 @@
 """nnU-Net's trainer with our schedule, progress, folds and checkpoints; the training itself is its own."""
 
 import random
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,6 +135,12 @@ class Trainer(NnUNetTrainer):  # type: ignore[misc] # nnU-Net has no types
         if self.bar is not None:
             self.bar.batch()
         return outcome
+
+    def on_validation_epoch_end(self, val_outputs: list[dict[str, Any]]) -> None:
+        """nnU-Net's pseudo-Dice, quiet about the classes that no validation patch happened to hold."""
+        with np.errstate(invalid="ignore"), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Mean of empty slice", RuntimeWarning)
+            super().on_validation_epoch_end(val_outputs)
 
     def on_epoch_end(self) -> None:
         """Checkpoints and numbers as nnU-Net's, without its prints and its plot of every epoch."""
