@@ -4,11 +4,11 @@
 """
 
 import json
-import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from isal import isal_zlib
 
 from wirsung.compute.atomic import write_bytes, write_json
 from wirsung.errors import ConfigError, LabelError
@@ -102,7 +102,7 @@ def _encoder(codes: Volume, path: Path) -> RunEncoder:
 
 
 def _checksum(codes: Volume) -> int:
-    return zlib.crc32(in_file_order(codes.voxels).data.cast("B"))
+    return int(isal_zlib.crc32(in_file_order(codes.voxels).data.cast("B")))
 
 
 def _table(path: Path) -> dict[str, Any]:
