@@ -1,0 +1,1 @@
+"""De-identification by construction: what is released is built, never cleaned."""
