@@ -89,10 +89,21 @@ def test_no_inner_slice_can_be_missing(missing):
 @pytest.mark.parametrize("degrees", [0.5, 2, 15, -15])
 def test_a_tilt_is_told_in_degrees(degrees):
     shift = np.tan(np.radians(degrees)) * 2
-    slices = [a_slice((0, n * shift, 2 * n)) for n in range(30)]
-    assert fit_stack(slices).problem.sentence.startswith(
-        f"the gantry was tilted by {abs(degrees):.2f} degrees"
-    )
+    stack = fit_stack([a_slice((0, n * shift, 2 * n)) for n in range(30)])
+    assert stack.shear.degrees == pytest.approx(degrees)
+    assert stack.repairs == ("TILT_DESHEARED",)
+    np.testing.assert_allclose(stack.affine[:3, 2], [0, 0, 2], atol=1e-9)
+
+
+def test_a_shear_that_no_gantry_makes_is_a_problem():
+    problem = fit_stack([a_slice((0, 2 * n, 2 * n)) for n in range(30)]).problem
+    assert (problem.code, problem.sentence[:32]) == ("TILT", "its slices are sheared by 45.00 ")
+
+
+def test_stacks_of_one_series_are_marked_as_split():
+    earlier, later = heights(0, 2, 4), heights(0, 2, 4, moments=("2", "", "", "", "", "", "", ""))
+    stacks, _ = find_stacks([*earlier, *later, *heights(0, 2, 4, series="two")])
+    assert [stack.repairs for stack in stacks] == [("STACK_SPLIT",), ("STACK_SPLIT",), ()]
 
 
 def test_slices_at_one_place_are_twins():

@@ -9,9 +9,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 import pydicom
 
 from wirsung.errors import ImageError, WirsungError
+from wirsung.imaging.arrays import Voxels
 from wirsung.imaging.dicom_attributes import Identity, read_attributes, read_identity
 from wirsung.imaging.dicom_headers import (
     Damaged,
@@ -20,14 +22,15 @@ from wirsung.imaging.dicom_headers import (
     is_dicom_file,
     quietly,
     read_headers,
+    text,
 )
-from wirsung.imaging.dicom_pixels import UnreadablePixels, read_voxels, same_content
+from wirsung.imaging.dicom_pixels import AIR_HU, UnreadablePixels, read_voxels, same_content
+from wirsung.imaging.dicom_spacing import evened, resampled
 from wirsung.imaging.dicom_stacks import Problem, Stack, find_stacks
+from wirsung.imaging.dicom_tilt import straightened
 from wirsung.imaging.volume import Volume
 
 __all__ = ["Identity", "Series", "Stack", "is_dicom_file", "read_series", "read_stack", "read_stacks"]
-
-_MODALITIES = ("CT", "MR")
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,8 @@ class Series:
     """What was repaired or set aside on the way, by code, and how often."""
     identity: Identity = field(repr=False)
     """For making pseudonyms; never to be shown."""
+    tilt_degrees: float = 0.0
+    """By which the gantry was tilted, where the slices were straightened for that."""
 
 
 @dataclass(frozen=True)
@@ -86,11 +91,15 @@ def read_stacks(source: Path | Iterable[Path]) -> Stacks:
     return Stacks(where, tuple(stacks), dict(notes + Counter(more)))
 
 
-def read_series(source: Path | Iterable[Path]) -> Series:
+def read_series(source: Path | Iterable[Path], *, resample_uneven: bool = False) -> Series:
     """The one stack of a folder or of some files.
 
     Stacks of fewer than three slices, localizers, screenshots and whatever is no image are set aside and
     counted in the notes.
+
+    Args:
+        source: A folder, or files.
+        resample_uneven: Whether slices at uneven distances are put onto an even grid, linearly.
 
     Raises:
         ImageError: No stack, more than one, or one that can't be right; the message has a code word.
@@ -99,6 +108,8 @@ def read_series(source: Path | Iterable[Path]) -> Series:
     found = read_stacks(source)
     small = [stack for stack in found.stacks if stack.problem and stack.problem.code == "TOO_FEW_SLICES"]
     stacks = [stack for stack in found.stacks if stack not in small] or small
+    if resample_uneven:
+        stacks = [evened(stack) for stack in stacks]
     if not stacks:
         counted = ", ".join(f"{count} {code}" for code, count in found.notes.items()) or "no files"
         msg = f"{found.where}: NO_STACK, there is no DICOM stack of CT or MR slices here (found {counted})."
@@ -134,19 +145,32 @@ def read_stack(stack: Stack, *, where: str) -> Series:
     if stack.problem or stack.affine is None:
         raise _refusal(where, stack.problem or Problem("NO_POSITION", "it has no grid"))
     first = stack.slices[0]
-    if first.modality not in _MODALITIES:
-        raise _refusal(where, Problem("MODALITY", "only CT and MR can be read"))
     try:
         voxels, padding_mapped = read_voxels(stack.slices)
     except UnreadablePixels as error:
         raise _refusal(where, error.problem) from None
-    notes = {"DUP_FILE_DROPPED": len(stack.twins)} if stack.twins else {}
+    notes = dict.fromkeys(stack.repairs, 1)
+    if stack.twins:
+        notes["DUP_FILE_DROPPED"] = len(stack.twins)
     if padding_mapped:
         notes["PADDING_MAPPED"] = 1
     with quietly():
         header = pydicom.dcmread(first.path, force=True, stop_before_pixels=True)
         attributes, identity = read_attributes(header), read_identity(header)
-    return Series(Volume(voxels, stack.affine), first.modality, attributes, notes, identity)
+        if text(header.get("LossyImageCompression")) == "01":
+            notes["LOSSY"] = 1
+    tilt_degrees = stack.shear.degrees if stack.shear else 0.0
+    return Series(_on_grid(voxels, stack), first.modality, attributes, notes, identity, tilt_degrees)
+
+
+def _on_grid(voxels: Voxels, stack: Stack) -> Volume:
+    if stack.taken_at:
+        return resampled(voxels, stack)
+    volume = Volume(voxels, np.asarray(stack.affine))
+    if stack.shear is None:
+        return volume
+    fill = AIR_HU if stack.slices[0].modality == "CT" else min(0, int(voxels.min()))
+    return straightened(volume, stack.shear, fill=fill)
 
 
 def _refusal(where: str, problem: Problem) -> WirsungError:
@@ -156,7 +180,8 @@ def _refusal(where: str, problem: Problem) -> WirsungError:
 
 _EXPORT = "Export the series again from where it came."
 _REMEDIES = {
-    "TILT": "Take out the tilt with a tool that resamples in plane, then read its NIfTI file.",
+    "SPACING_UNEVEN": "If it was scanned so, ask for it to be resampled.",
+    "NO_DECODER": "Have it sent without compression.",
     "NO_RESCALE": "Find out what the values mean; they can't be taken for HU.",
     "NOT_HU": "Use the series in HU of the same study.",
     "MODALITY": "Leave this series out.",

@@ -273,8 +273,14 @@ def _lookup(places: list[Dataset]) -> Callable[[str], Any]:
     return find
 
 
+def _modality(header: Dataset) -> str:
+    """As both the header and the SOP class say; nothing where they contradict each other."""
+    said, implied = text(header.get("Modality")).upper(), IMAGES[text(header.get("SOPClassUID"))]
+    return "" if said and implied and said != implied else said or implied
+
+
 def _slice(path: Path, frame: int, header: Dataset, find: Callable[[str], Any]) -> SliceHeader:
-    modality = text(header.get("Modality")) or IMAGES[text(header.get("SOPClassUID"))]
+    modality = _modality(header)
     image_type = text(find("FrameType") or header.get("ImageType")).upper()
     kernel = text(find("ConvolutionKernel"))
     declared = (modality, text(header.get("FrameOfReferenceUID")), image_type, kernel)

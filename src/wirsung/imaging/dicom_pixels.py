@@ -14,7 +14,7 @@ import numpy as np
 import pydicom
 from pydicom.dataset import Dataset
 from pydicom.pixels.decoders.base import get_decoder
-from pydicom.uid import UID, ExplicitVRBigEndian, ImplicitVRLittleEndian, RLELossless
+from pydicom.uid import UID, ExplicitVRBigEndian, ImplicitVRLittleEndian, JPEGExtended12Bit, RLELossless
 
 from wirsung.errors import MissingDependencyError
 from wirsung.imaging.arrays import Voxels
@@ -26,6 +26,10 @@ _CT_NUMBERS_HU = (-1024, 3071)
 """What 12 bits hold; a padding value outside stands for no tissue."""
 _HU_TYPES = ("", "HU", "US", "HU_MOD")
 """Rescale types of a CT; US means unspecified, HU_MOD a monochromatic or otherwise changed HU."""
+
+
+_PLUGINS = ("pydicom", "pylibjpeg", "pyjpegls", "gdcm")
+"""In the order of trust; gdcm comes last, as it passes over damage that the others refuse."""
 
 
 class UnreadablePixels(Exception):  # noqa: N818 - becomes the problem of a stack
@@ -172,15 +176,29 @@ def _decoded(header: Dataset, path: Path) -> Voxels:
         _check_streams(header, path)
     else:
         _check_length(header, path)
-    decoder = get_decoder(syntax)
-    if not decoder.is_available:
-        msg = f"{path.name} is compressed as {syntax.name}. Run pip install pylibjpeg[all] pyjpegls."
+    if syntax == JPEGExtended12Bit and int(header.BitsStored) > 8:
+        sentence = f"{path.name} is compressed as lossy JPEG of 12 bits, which no decoder here reads"
+        raise UnreadablePixels(code="NO_DECODER", sentence=sentence)
+    plugin = _plugin(syntax)
+    if plugin is None:
+        msg = f"{path.name} is compressed as {syntax.name}. Run pip install pyjpegls python-gdcm."
         raise MissingDependencyError(msg)
     native = not syntax.is_encapsulated or syntax == RLELossless
-    # pydicom declares the type of all its options together for each one.
-    array, _ = decoder.as_array(header, raw=True, correct_unused_bits=not native)  # type: ignore[arg-type]
+    options: dict[str, Any] = {"raw": True, "correct_unused_bits": not native, "decoding_plugin": plugin}
+    array, _ = get_decoder(syntax).as_array(header, **options)
     frames = array.reshape(-1, *array.shape[-2:])
     return _unpacked(frames, header) if native else frames.astype(np.int64)
+
+
+def _plugin(syntax: UID) -> str | None:
+    """The decoder that is always taken where there are several, so that no installation changes a value.
+
+    None where one is needed and not installed; the empty text where none is needed.
+    """
+    if not syntax.is_encapsulated:
+        return ""
+    available = get_decoder(syntax).available_plugins
+    return next((name for name in _PLUGINS if name in available), None)
 
 
 def _transfer_syntax(header: Dataset) -> UID:

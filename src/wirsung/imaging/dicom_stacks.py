@@ -12,14 +12,19 @@ import numpy as np
 
 from wirsung.imaging.arrays import Affine
 from wirsung.imaging.dicom_headers import SliceHeader
+from wirsung.imaging.dicom_tilt import Shear
 
 LEAST_SLICES = 3
 """Of two slices nothing shows that the one between is missing."""
 _SAME_PLACE_MM = 0.01
 _RESIDUAL_FRACTION = 0.05
-_RESIDUAL_MM = 0.1
+RESIDUAL_MM = 0.1
+"""How far a slice may lie beside its place on the grid."""
 _SAME_DIRECTION = 1e-4
 _OTHER_PLANE_DEGREES = 20
+_STEEPEST_DEGREES = 35
+"""No gantry tilts further than 30 degrees; beyond, a header is wrong."""
+_KINDS = ("CT", "MR")
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
@@ -42,10 +47,27 @@ class Stack:
     twins: tuple[tuple[SliceHeader, SliceHeader], ...] = ()
     """Slices at one place, of which the second is left out if, and only if, its pixels equal the first's."""
 
+    shear: Shear | None = None
+    """Where the gantry was tilted; the grid is then the one that the middle slice stands right on."""
+    taken_at: tuple[float, ...] = ()
+    """Where distances are uneven and evened out: for each slice of the grid its place among the slices."""
+    is_split: bool = False
+    """Whether its series holds other stacks too."""
+
     @property
     def is_usable(self) -> bool:
         """Whether its geometry makes a volume."""
         return self.problem is None
+
+    @property
+    def repairs(self) -> tuple[str, ...]:
+        """What has to be done to make a volume of it, as far as headers tell, by code."""
+        found = {
+            "STACK_SPLIT": self.is_split,
+            "TILT_DESHEARED": self.shear is not None,
+            "SPACING_RESAMPLED": bool(self.taken_at),
+        }
+        return tuple(code for code, applies in found.items() if applies and self.is_usable)
 
 
 def find_stacks(slices: Iterable[SliceHeader]) -> tuple[list[Stack], dict[str, int]]:
@@ -60,7 +82,8 @@ def find_stacks(slices: Iterable[SliceHeader]) -> tuple[list[Stack], dict[str, i
     stacks: list[Stack] = []
     for members in by_series.values():
         found, scouts = _stacks_of_series(members)
-        stacks += found
+        is_split = sum(len(stack.slices) >= LEAST_SLICES for stack in found) > 1
+        stacks += [replace(stack, is_split=is_split) for stack in found]
         localizers += scouts
     return stacks, {"LOCALIZER": localizers} if localizers else {}
 
@@ -79,7 +102,14 @@ def _stacks_of_series(members: list[SliceHeader]) -> tuple[list[Stack], int]:
         problem = _mixed(strays[0][0], main[0])
         return [Stack(tuple(group), problem=problem) for group in left], sum(map(len, scouts))
     stacks = [stack for group in left for stack in _stacks_of_group(group)]
-    return stacks, sum(map(len, scouts))
+    return [_of_known_kind(stack) for stack in stacks], sum(map(len, scouts))
+
+
+def _of_known_kind(stack: Stack) -> Stack:
+    if stack.problem or stack.slices[0].modality in _KINDS:
+        return stack
+    sentence = "its Modality is neither CT nor MR, or contradicts its SOP class"
+    return replace(stack, affine=None, problem=Problem("MODALITY", sentence))
 
 
 def _unplaced(members: Sequence[SliceHeader]) -> Problem | None:
@@ -120,7 +150,7 @@ def _planes(members: list[SliceHeader]) -> list[list[SliceHeader]]:
 
 def _angle_degrees(first: SliceHeader, second: SliceHeader) -> float:
     """The largest angle between their rows or columns."""
-    cosines = (_directions(first)[:, :2] * _directions(second)[:, :2]).sum(axis=0)
+    cosines = (directions(first)[:, :2] * directions(second)[:, :2]).sum(axis=0)
     return float(np.degrees(np.arccos(np.clip(cosines.min(), -1, 1))))
 
 
@@ -178,11 +208,11 @@ def _moments(group: list[SliceHeader]) -> list[list[SliceHeader]]:
 def _heights(group: Iterable[SliceHeader]) -> list[float]:
     """Distance of each slice along the normal, mm."""
     members = list(group)
-    normal = _directions(members[0])[:, 2]
+    normal = directions(members[0])[:, 2]
     return [float(np.asarray(item.position) @ normal) for item in members]
 
 
-def _directions(item: SliceHeader) -> np.ndarray:
+def directions(item: SliceHeader) -> np.ndarray:
     """Unit vectors along columns' index, rows' index and the normal, as the columns of a rotation, LPS+."""
     row, column = np.array(item.orientation, dtype=float).reshape(2, 3)
     row = row / np.linalg.norm(row)
@@ -211,24 +241,33 @@ def fit_stack(group: Sequence[SliceHeader]) -> Stack:
 
 def _fitted(stack: Stack) -> Stack:
     positions = np.array([item.position for item in stack.slices], dtype=float)
-    directions = _directions(stack.slices[0])
+    axes = directions(stack.slices[0])
     count = np.arange(len(positions)) - (len(positions) - 1) / 2
     step = count @ positions / (count @ count)
-    spacing_mm = float(step @ directions[:, 2])
-    allowed_mm = min(_RESIDUAL_FRACTION * spacing_mm, _RESIDUAL_MM)
+    spacing_mm = float(step @ axes[:, 2])
+    allowed_mm = min(_RESIDUAL_FRACTION * spacing_mm, RESIDUAL_MM)
     free_mm = _residual_mm(positions, count, step)
-    along = spacing_mm * directions[:, 2]
+    along = spacing_mm * axes[:, 2]
     if free_mm > allowed_mm:
-        return replace(stack, problem=_uneven(positions @ directions[:, 2], free_mm))
+        return replace(stack, problem=_uneven(positions @ axes[:, 2], free_mm))
+    shear = None
     if _residual_mm(positions, count, along) > allowed_mm:
-        degrees = float(np.degrees(np.arccos(min(spacing_mm / float(np.linalg.norm(step)), 1.0))))
-        sentence = f"the gantry was tilted by {degrees:.2f} degrees, so the slices are sheared"
-        return replace(stack, problem=Problem("TILT", sentence))
+        along_row_mm, along_column_mm = (float(part) for part in step @ axes[:, :2])
+        shear = Shear(along_row_mm, along_column_mm, spacing_mm)
+        if abs(shear.degrees) > _STEEPEST_DEGREES:
+            sentence = f"its slices are sheared by {abs(shear.degrees):.2f} degrees, which no gantry does"
+            return replace(stack, problem=Problem("TILT", sentence))
+    affine = grid(stack.slices[0], positions.mean(axis=0) + along * count[0], spacing_mm)
+    return replace(stack, affine=affine, shear=shear)
+
+
+def grid(item: SliceHeader, first_mm: np.ndarray, step_mm: float) -> Affine:
+    """The affine of slices like this one, from the first voxel's place in LPS+."""
     affine = np.eye(4)
-    between_rows, between_columns = np.array(stack.slices[0].spacing, dtype=float)
-    affine[:3, :3] = directions * [between_columns, between_rows, spacing_mm]
-    affine[:3, 3] = positions.mean(axis=0) + along * count[0]
-    return replace(stack, affine=_LPS_TO_RAS @ affine)
+    between_rows, between_columns = np.array(item.spacing, dtype=float)
+    affine[:3, :3] = directions(item) * [between_columns, between_rows, step_mm]
+    affine[:3, 3] = first_mm
+    return np.asarray(_LPS_TO_RAS @ affine)
 
 
 def _residual_mm(positions: np.ndarray, count: np.ndarray, step: np.ndarray) -> float:
