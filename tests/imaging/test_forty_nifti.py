@@ -292,7 +292,7 @@ ORIENTATIONS = tuple(
 @pytest.mark.parametrize("codes", [(1, 1), (2, 0), (0, 1), (4, 4), (1, 2), (0, 3)])
 @pytest.mark.parametrize("oblique", [False, True], ids=["straight", "oblique"])
 def test_no_clean_file_is_refused(oblique, codes, folder):
-    """All 48 orientations, every number type and byte order, and every pair of codes: 576 files."""
+    """All 48 orientations, every number type and byte order, and six pairs of codes: 576 files."""
     turn = np.eye(4)
     if oblique:
         cosine, sine = np.cos(0.3), np.sin(0.3)
