@@ -41,6 +41,11 @@ _SCAN_OPTIONS = (
     *("AXIAL MODE", "HELICAL MODE", "HELIX", "HELICAL_CT", "FS", "PFF", "PFP", "SP", "FC", "RG", "CG", "PPG"),
 )
 
+_OWN = (
+    *("MONOCHROME1", "MONOCHROME2", "IODINE", "UNKNOWN", "Siemens", "Philips", "Canon", "Toshiba", "Hitachi"),
+    *("Fujifilm", "Neusoft"),
+)
+
 
 def _number(low: float, high: float) -> Check:
     """One number within the bounds."""
@@ -199,3 +204,14 @@ def keyed_checks(key: bytes, patient: str) -> Mapping[str, Check]:
         return moved_date(parts[0], weeks) if len(parts) == 1 else None
 
     return dict.fromkeys(UIDS, uid) | dict.fromkeys(DATES, day)
+
+
+def own_words() -> frozenset[str]:
+    """The words of the closed lists, which may be found in any release.
+
+    Example:
+        >>> "HFS" in own_words(), "ERIKA" in own_words()
+        (True, False)
+    """
+    lists = (_IMAGE_TYPE, _BODY_PARTS, _POSITIONS, _SCAN_OPTIONS, _KERNELS, _OWN)
+    return frozenset(word for words in lists for word in words)
