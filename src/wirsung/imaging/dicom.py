@@ -5,7 +5,7 @@ DICOM's LPS ends here: grids come back in RAS+ mm. Headers are read in `dicom_he
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -30,7 +30,16 @@ from wirsung.imaging.dicom_stacks import Problem, Stack, find_stacks
 from wirsung.imaging.dicom_tilt import straightened
 from wirsung.imaging.volume import Volume
 
-__all__ = ["Identity", "Series", "Stack", "is_dicom_file", "read_series", "read_stack", "read_stacks"]
+__all__ = [
+    "Identity",
+    "Series",
+    "Stack",
+    "is_dicom_file",
+    "read_series",
+    "read_stack",
+    "read_stacks",
+    "spoiled",
+]
 
 
 @dataclass(frozen=True)
@@ -85,7 +94,7 @@ def read_stacks(source: Path | Iterable[Path]) -> Stacks:
             damaged.append((path, problem))
     stacks, more = find_stacks(slices)
     known = {item.series for item in slices}
-    stacks = [_with_damage(_without_twins(stack), damaged, known) for stack in stacks]
+    stacks = [spoiled(stack, damaged, known) for stack in stacks]
     if damaged and not stacks:
         stacks = [Stack((), problem=_damage(*damaged[0]))]
     return Stacks(where, tuple(stacks), dict(notes + Counter(more)))
@@ -146,6 +155,7 @@ def read_stack(stack: Stack, *, where: str) -> Series:
         raise _refusal(where, stack.problem or Problem("NO_POSITION", "it has no grid"))
     first = stack.slices[0]
     try:
+        _check_twins(stack)
         voxels, padding_mapped = read_voxels(stack.slices)
     except UnreadablePixels as error:
         raise _refusal(where, error.problem) from None
@@ -206,20 +216,23 @@ def _paths(source: Path | Iterable[Path]) -> tuple[str, list[Path]]:
     return where, paths
 
 
-def _without_twins(stack: Stack) -> Stack:
-    """The stack, if every second slice at one place is a plain copy of the first; else a problem."""
-    try:
-        copies = all(same_content(first, second) for first, second in stack.twins)
-    except UnreadablePixels as error:
-        return replace(stack, problem=error.problem)
-    if copies:
-        return stack
-    sentence = f"{len(stack.twins)} places have two slices that differ"
-    return replace(stack, affine=None, problem=Problem("DUP_POSITION", sentence))
+def _check_twins(stack: Stack) -> None:
+    """Pass where every second slice at one place is a plain copy of the first."""
+    if not all(same_content(first, second) for first, second in stack.twins):
+        sentence = f"{len(stack.twins)} places have two slices that differ"
+        raise UnreadablePixels(code="DUP_POSITION", sentence=sentence)
 
 
-def _with_damage(stack: Stack, damaged: list[tuple[Path, Damaged]], known: set[str]) -> Stack:
-    """A damaged file spoils its series, and where its series can't be told, every stack of its folder."""
+def spoiled(stack: Stack, damaged: Iterable[tuple[Path, Damaged]], known: Container[str]) -> Stack:
+    """The stack, with a problem where a damaged file may be one of its slices.
+
+    A damaged file spoils its series, and where its series can't be told, every stack of its folder.
+
+    Args:
+        stack: From `find_stacks`.
+        damaged: Files and what is wrong with them.
+        known: The series that have slices.
+    """
     for path, problem in damaged:
         same_series = any(item.series == problem.series for item in stack.slices)
         same_folder = any(item.path.parent == path.parent for item in stack.slices)
