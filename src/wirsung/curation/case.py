@@ -1,7 +1,8 @@
 """Curating one case: read, convert, align, measure, write."""
 
+import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,11 @@ import numpy as np
 
 from wirsung import __version__
 from wirsung.anatomy.schemes import Scheme, scheme
+from wirsung.compute.atomic import write_json
 from wirsung.compute.cases import Skip
+from wirsung.curation.deidentification.originals import Originals
+from wirsung.curation.deidentification.released import METADATA_FILE, ReleasedMetadata
+from wirsung.curation.deidentification.self_check import Outputs, files_below, refuse_leaks
 from wirsung.curation.dicom_facts import read_dicom
 from wirsung.curation.intake import Source, dicom_files
 from wirsung.curation.labels import Labels, read_labels
@@ -32,7 +37,7 @@ AXIS_CODES = "RPS"
 OFFICIAL = "pants-28"
 """The scheme of the masks and of the combined labels."""
 
-_RECIPE = 1  # counted up whenever the same source gives other files
+_RECIPE = 2  # counted up whenever the same source gives other files
 _LESION = "pancreatic_lesion"
 _LARGEST_LABEL = 255
 _MOST_LABELS = 128  # TotalSegmentator's 117 and the background; an image in bytes has more
@@ -65,6 +70,10 @@ class _Image:
     """Columns of the manifest."""
     notes: Mapping[str, int] = field(default_factory=dict)
     """What was repaired or set aside while reading."""
+    released: ReleasedMetadata | None = None
+    """Of DICOM: what is told of the scan."""
+    originals: Originals | None = field(default=None, repr=False)
+    """Of DICOM: what must not be found in what is written."""
 
 
 def curate_case(task: CaseTask) -> Record:
@@ -98,22 +107,42 @@ def _curated(task: CaseTask, mark: str) -> Record:
     turned, converted = _converted(image, task)
     with staged(task.out, source.case, source.subset) as staging:
         write_nifti(staging.image_folder / f"{image.modality}{SUFFIX}", turned)
+        if image.released:
+            write_json(staging.image_folder / METADATA_FILE, image.released.as_json())
         measured = _write_labels(labels, image.volume, turned, staging, source.case) if labels else ()
-    row = _row(task, image, turned, measured)
-    done = {
-        "tool": f"wirsung {__version__}",
-        "source": source.kind,
-        "files": len(_files(source)),
-        "axis_codes": [axis_codes(image.volume.affine), AXIS_CODES],
-        **converted,
-        "notes": dict(image.notes),
-        "labels": "label map" if source.label_map else "masks" if source.masks else None,
-        "label_scheme": task.scheme.name if source.has_labels else None,
-        "dropped": list(labels.dropped) if labels else [],
-    }
-    record = Record(source.case, mark, task.run, row, measured, done, dict(task.metadata.values))
+        done = {
+            "tool": f"wirsung {__version__}",
+            "source": source.kind,
+            "files": len(_files(source)),
+            "axis_codes": [axis_codes(image.volume.affine), AXIS_CODES],
+            **converted,
+            "notes": dict(image.notes),
+            "labels": "label map" if source.label_map else "masks" if source.masks else None,
+            "label_scheme": task.scheme.name if source.has_labels else None,
+            "dropped": list(labels.dropped) if labels else [],
+        }
+        row = _row(task, image, turned, measured)
+        record = Record(source.case, mark, task.run, row, measured, done, dict(task.metadata.values))
+        _check_identity(image, staging, record)
     write_record(task.out, record)
     return record
+
+
+def _check_identity(image: _Image, staging: Staging, record: Record) -> None:
+    """Search all that was written, the record too, for what the headers said."""
+    if image.released is None or image.originals is None:
+        return
+    told = {str(value) for value in record.metadata.values()}
+    if told:
+        told.add(record.case)  # whoever lists a case in metadata.csv says that its name is a code
+    known = replace(record, run="")  # today's date may be the header's too
+    outputs: Outputs = {
+        **files_below(staging.image_folder, record.case),
+        **files_below(staging.label_folder, record.case),
+        f"{record.case}.json": json.dumps(asdict(known), ensure_ascii=False).encode(),
+    }
+    originals = image.originals.without(image.released.texts()).without_parts_of(told)
+    refuse_leaks(record.case, outputs, originals)
 
 
 def _read_image(task: CaseTask) -> _Image:
@@ -132,7 +161,8 @@ def _read_image(task: CaseTask) -> _Image:
             )
             raise ImageError(msg)
         return _Image(volume, source.modality or told or task.modality)
-    series = read_dicom(dicom_files(source.image, is_deep=source.is_deep))
+    files = dicom_files(source.image, is_deep=source.is_deep)
+    series = read_dicom(files, task.key, task.metadata.values.get("patient", ""))
     modality: Modality = "ct"
     if not series.is_ct:
         modality = told or task.modality
@@ -143,7 +173,7 @@ def _read_image(task: CaseTask) -> _Image:
     facts = dict(series.facts)
     for column, value in series.identity.items():
         facts[column] = pseudonym(task.key, column, value)
-    return _Image(series.volume, modality, facts, series.notes)
+    return _Image(series.volume, modality, facts, series.notes, series.released, series.originals)
 
 
 def _looks_like_labels(volume: Volume) -> bool:

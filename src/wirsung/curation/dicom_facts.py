@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from wirsung.curation.deidentification.headers import ScanHeaders, read_scan_headers
+from wirsung.curation.deidentification.originals import Originals
+from wirsung.curation.deidentification.released import ReleasedMetadata, release
 from wirsung.imaging.dicom import Series, read_series
 from wirsung.imaging.volume import Volume
 
@@ -21,20 +24,39 @@ class DicomCase:
     """Columns of the manifest, fit to be written."""
     notes: Mapping[str, int]
     """What was repaired or set aside, by code."""
+    released: ReleasedMetadata
+    """What is told of the scan beside the image."""
     identity: Mapping[str, str] = field(repr=False)
     """Column to what the header says: only ever to be made a pseudonym, never to be written or shown."""
+    originals: Originals = field(repr=False)
+    """What the headers of all the files say of persons and places, to be searched for in what is written."""
 
 
-def read_dicom(files: Sequence[Path]) -> DicomCase:
+def read_dicom(files: Sequence[Path], key: bytes, patient: str = "") -> DicomCase:
     """The one series in those files.
+
+    Args:
+        files: Those of other series and objects are set aside.
+        key: Of the dataset, for the new identifiers and the dates.
+        patient: As another source than the headers calls the patient.
 
     Raises:
         ImageError: They can't be read as one image; the message has a code word.
     """
     series = read_series(files)
+    headers: ScanHeaders = read_scan_headers(files, series.identity.series_uid)
+    released = release(headers.slices, key, patient)
     told = {"patient": series.identity.patient_id, "centre": series.identity.institution}
     identity = {column: value for column, value in told.items() if value.strip()}
-    return DicomCase(series.volume, series.modality == "CT", _facts(series), series.notes, identity)
+    return DicomCase(
+        series.volume,
+        series.modality == "CT",
+        _facts(series),
+        series.notes,
+        released,
+        identity,
+        headers.originals,
+    )
 
 
 def _facts(series: Series) -> dict[str, Any]:

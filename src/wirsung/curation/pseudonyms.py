@@ -1,12 +1,11 @@
 """Pseudonyms: keyed, so that nobody without the key can try out names or record numbers."""
 
-import hashlib
-import hmac
 import os
 import secrets
 import tempfile
 from pathlib import Path
 
+from wirsung.curation.deidentification.identifiers import keyed_digest
 from wirsung.errors import ConfigError, StorageError
 
 _DIGITS = 12
@@ -52,10 +51,11 @@ def load_key(path: Path) -> bytes:
 def pseudonym(key: bytes, purpose: str, value: str) -> str:
     """The first letter of the purpose and 12 hex digits of HMAC-SHA256; the same for the same value and key.
 
-    Spaces at both ends don't count, as DICOM pads with them.
+    Spaces at both ends don't count, as DICOM pads with them. With 48 bits, two of 36,390 patients
+    share one with a chance of 2 in a million.
 
     Source:
-        RFC 2104; the purpose keeps a patient and a centre of the same text apart.
+        The digest is `keyed_digest`'s.
 
     Example:
         >>> pseudonym(bytes(32), "patient", "4711")
@@ -63,8 +63,7 @@ def pseudonym(key: bytes, purpose: str, value: str) -> str:
         >>> pseudonym(bytes(32), "patient", " 4711") == pseudonym(bytes(32), "patient", "4711")
         True
     """
-    content = f"{purpose}\0{value.strip()}".encode()
-    return purpose[0] + hmac.new(key, content, hashlib.sha256).hexdigest()[:_DIGITS]
+    return purpose[0] + keyed_digest(key, purpose, value).hex()[:_DIGITS]
 
 
 def _make_key(path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from wirsung.compute.atomic import write_json, write_text
+from wirsung.curation.deidentification.released import METADATA_FILE
 from wirsung.datasets.layout import COMBINED_FILE, IMAGE_FOLDERS, LABEL_FOLDERS, MASK_FOLDER, SUFFIX, Subset
 from wirsung.datasets.manifest import ManifestRow, StructureRow
 
@@ -40,6 +41,8 @@ class Record:
     def _files(self, out: Path) -> Iterator[Path]:
         subset: Subset = "test" if self.row.subset == "test" else "train"
         yield out / IMAGE_FOLDERS[subset] / self.case / f"{self.row.modality}{SUFFIX}"
+        if self.provenance.get("source") == "dicom":
+            yield out / IMAGE_FOLDERS[subset] / self.case / METADATA_FILE
         labels = out / LABEL_FOLDERS[subset] / self.case
         for name in self.row.structures:
             yield labels / MASK_FOLDER / f"{name}{SUFFIX}"

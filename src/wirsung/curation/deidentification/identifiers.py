@@ -7,8 +7,8 @@ import hashlib
 import hmac
 
 UID_ROOT = "2.25."
-_PATIENT_DIGITS = 12
 _UID_BYTES = 16
+_PADDING = " \0\t\r\n\v\f"
 
 
 def keyed_digest(key: bytes, purpose: str, value: str) -> bytes:
@@ -23,16 +23,6 @@ def keyed_digest(key: bytes, purpose: str, value: str) -> bytes:
     """
     content = f"{purpose}\0{_trimmed(value)}".encode("utf-8", "surrogateescape")
     return hmac.new(key, content, hashlib.sha256).digest()
-
-
-def patient_code(key: bytes, patient: str) -> str:
-    """`p` and 12 hex digits; with 48 bits, two of 36,390 patients share one with a chance of 2 in a million.
-
-    Example:
-        >>> patient_code(bytes(32), "4711")
-        'pe2896dcf5d40'
-    """
-    return "p" + keyed_digest(key, "patient", patient).hex()[:_PATIENT_DIGITS]
 
 
 def new_uid(key: bytes, uid: str) -> str:
@@ -53,4 +43,4 @@ def new_uid(key: bytes, uid: str) -> str:
 
 def _trimmed(value: str) -> str:
     """Without padding: spaces for texts, a zero for UIDs."""
-    return value.strip().strip("\0").strip()
+    return value.strip(_PADDING)

@@ -45,6 +45,17 @@ class Originals:
         kept = {name: frozenset(values - words) for name, values in self.values.items()}
         return Originals({name: values for name, values in kept.items() if values})
 
+    def without_parts_of(self, codes: Iterable[str]) -> "Originals":
+        """Without what is part of a code that the user has given.
+
+        Example:
+            >>> Originals({"PatientName": frozenset({"phantom", "erika"})}).without_parts_of(["phantom_1"]).values
+            {'PatientName': frozenset({'erika'})}
+        """
+        given = [code.lower() for code in codes]
+        found = {value for values in self.values.values() for value in values}
+        return self.without(value for value in found if any(value in code for code in given))
+
 
 def read_originals(paths: Iterable[Path]) -> Originals:
     """All that DICOM files say of persons, places, dates and identity, in sequences of any depth too.
@@ -70,8 +81,8 @@ class Collector:
         """What was gathered so far."""
         return Originals({name: frozenset(values) for name, values in self._values.items()})
 
-    def add_file(self, path: Path) -> None:
-        """Header, file meta information and preamble; a file that is no DICOM adds what can be read of it."""
+    def add_file(self, path: Path) -> Dataset | None:
+        """Header, file meta information and preamble; None where the file can't be read as DICOM."""
         try:
             with quietly():
                 header = pydicom.dcmread(path, force=True, stop_before_pixels=True)
@@ -79,7 +90,8 @@ class Collector:
                 self.add(header.file_meta)
                 self._add_raw("preamble", header.preamble or b"")
         except Exception:  # the file is refused elsewhere; a message of pydicom would quote it
-            return
+            return None
+        return header
 
     def add(self, header: Dataset) -> None:
         """One header or one item of a sequence."""

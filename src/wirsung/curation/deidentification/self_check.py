@@ -83,8 +83,8 @@ def refuse_leaks(case: str, outputs: Outputs, originals: Originals) -> None:
         more = f" and {len(files) - 3} more" if len(files) > 3 else ""
         msg = (
             f"Case {case}: IDENTITY_LEFT, what its headers say under {attributes} was found in "
-            f"{', '.join(files[:3])}{more}, so nothing of the case was kept. A file or folder named after a "
-            "patient must be renamed; else please report it."
+            f"{', '.join(files[:3])}{more}, so nothing of the case was kept. Rename a folder that is named "
+            "after a patient, or list the case in metadata.csv if its name is a code; else please report it."
         )
         raise ImageError(msg)
 
