@@ -34,6 +34,8 @@ IMAGES = {
 
 _COLOURS = ("RGB", "YBR", "PALETTE", "ARGB", "HSV", "CMYK")
 _DICOM_ROOT = "1.2.840.10008."
+_DIRECTORY = "1.2.840.10008.1.3.10"
+"""DICOMDIR, the table of contents of a disk, which has a SOP class in its file meta only."""
 _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 
 _TAGS = (
@@ -227,6 +229,9 @@ def numbers(value: object, count: int) -> tuple[float, ...] | None:
 
 def _check_kind(header: Dataset, series: str) -> None:
     sop_class = text(header.get("SOPClassUID"))
+    meta = getattr(header, "file_meta", None)
+    if meta is not None and text(meta.get("MediaStorageSOPClassUID")) == _DIRECTORY:
+        raise SetAside(code="OTHER_OBJECT")
     if sop_class == _SECONDARY_CAPTURE or sop_class.startswith(_SECONDARY_CAPTURE + "."):
         raise SetAside(code="SECONDARY_CAPTURE")
     if sop_class not in IMAGES and _is_whole_uid(sop_class):

@@ -1,0 +1,207 @@
+"""The index of a tree of files: each header is read once, and again only where its file changed.
+
+It is a folder of Parquet files. Folders are spread over at most 256 shards by the hash of their name. A shard
+is one file and one task, so a killed run loses the shards it was at, and no process holds more than one in
+memory. The index holds file names, which exports take from patients: it lies beside a dataset, never inside.
+"""
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as pads
+import pyarrow.parquet as pq
+
+from wirsung.compute.atomic import atomic_path
+from wirsung.compute.cases import Outcome, Skip, map_cases
+from wirsung.curation.index_rows import ROW_SCHEMA, Row, damage_of, rows_of, slices_of
+from wirsung.curation.pseudonyms import pseudonym
+from wirsung.errors import ManifestError, StorageError
+from wirsung.imaging.dicom import Stack, spoiled
+from wirsung.imaging.dicom_headers import Damaged
+from wirsung.imaging.dicom_stacks import find_stacks
+
+_VERSION = b"1"
+_SUFFIX = ".parquet"
+_ROWS_AT_ONCE = 50_000
+"""Above, series are taken in sixteen parts."""
+_PARTS = "0123456789abcdef"
+
+
+@dataclass(frozen=True)
+class Index:
+    """An index on the disk."""
+
+    folder: Path
+    root: Path
+    """The tree whose files it lists."""
+
+    def count(self) -> dict[str, int]:
+        """How many rows are slices, and how many files were set aside or are damaged, by code.
+
+        Raises:
+            StorageError: The index can't be read.
+        """
+        table = self._table(["status", "code"])
+        pairs = zip(table["status"].to_pylist(), table["code"].to_pylist(), strict=True)
+        return dict(Counter(code or status for status, code in pairs))
+
+    def stacks(self) -> Iterator[Stack]:
+        """The stacks of all files, those with a problem included, without opening any of the files.
+
+        Raises:
+            StorageError: The index can't be read.
+        """
+        damaged = self._damaged()
+        known = set(pc.unique(self._table(["series"], pc.field("status") == "slice")["series"]).to_pylist())
+        for table in self._parts():
+            found, _ = find_stacks(slices_of(table, self.root))
+            for stack in found:
+                yield spoiled(stack, damaged, known)
+
+    def _parts(self) -> Iterator[pa.Table]:
+        """All slices, those of one series together."""
+        is_slice = pc.field("status") == "slice"
+        if self._dataset().count_rows(filter=is_slice) <= _ROWS_AT_ONCE:
+            yield self._table(None, is_slice)
+            return
+        for digit in _PARTS:
+            part = pc.utf8_slice_codeunits(pc.field("series"), 1, 2) == digit
+            yield self._table(None, is_slice & part)
+        yield self._table(None, is_slice & (pc.field("series") == ""))
+
+    def _damaged(self) -> list[tuple[Path, Damaged]]:
+        rows = self._table(["file", "code", "series"], pc.field("status") == "damaged")
+        return [damage_of(row, self.root) for row in rows.to_pylist()]
+
+    def _table(self, columns: list[str] | None, where: pc.Expression | None = None) -> pa.Table:
+        try:
+            # In the order of the files, so that the same tree gives the same stacks.
+            return self._dataset().to_table(columns=columns, filter=where)
+        except (pa.ArrowException, OSError) as error:
+            msg = f"{self.folder} can't be read as an index. Delete it, and index the files anew."
+            raise StorageError(msg) from error
+
+    def _dataset(self) -> pads.Dataset:
+        return pads.dataset(sorted(map(str, self.folder.glob(f"*{_SUFFIX}"))), schema=ROW_SCHEMA)
+
+
+@dataclass(frozen=True)
+class _Shard:
+    """Some folders, and the file that lists theirs."""
+
+    root: Path
+    folders: tuple[str, ...]
+    path: Path
+    key: bytes = field(repr=False)
+
+
+def index_tree(root: Path, folder: Path, *, key: bytes, workers: int = 1) -> tuple[Index, list[Outcome[int]]]:
+    """Index the files in `root` and its folders, hidden ones left out; files that did not change stay.
+
+    Args:
+        root: Only read.
+        folder: Where the index lies, outside `root`.
+        key: For pseudonyms; another key makes the index anew.
+        workers: Processes.
+
+    Raises:
+        ManifestError: There is no such folder, or a part of it can't be read.
+        StorageError: The index can't be written.
+    """
+    if not root.is_dir():
+        msg = f"{root} is no folder. Name the folder with the raw scans."
+        raise ManifestError(msg)
+    spread: dict[str, list[str]] = {}
+    for name in _folders(root):
+        spread.setdefault(hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()[:2], []).append(
+            name
+        )
+    shards = {
+        digits: _Shard(root, tuple(names), folder / f"{digits}{_SUFFIX}", key)
+        for digits, names in sorted(spread.items())
+    }
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        msg = f"{folder} can't be made ({error.strerror}). Choose another place for the index."
+        raise StorageError(msg) from error
+    for path in folder.glob(f"*{_SUFFIX}"):
+        if path.name.removesuffix(_SUFFIX) not in shards:
+            path.unlink()
+    outcomes = map_cases(_index_shard, shards, workers=workers, description="index")
+    for outcome in outcomes:
+        if outcome.status == "failed":
+            msg = f"{root} can't be indexed: {outcome.message}"
+            raise ManifestError(msg)
+    return Index(folder, root), outcomes
+
+
+def _folders(root: Path) -> Iterator[str]:
+    """The folders with files, relative to the root; links to folders are not followed."""
+
+    def refuse(error: OSError) -> None:
+        msg = f"{error.filename} can't be listed ({error.strerror}). Mend its rights, or take it away."
+        raise ManifestError(msg) from error
+
+    for place, folders, files in os.walk(root, onerror=refuse):
+        folders[:] = sorted(name for name in folders if name[0] != ".")
+        if any(name[0] != "." for name in files):
+            yield Path(place).relative_to(root).as_posix()
+
+
+def _index_shard(shard: _Shard) -> int:
+    """Write the rows of some folders; returns how many files had to be read.
+
+    Raises:
+        Skip: Nothing changed.
+    """
+    mark = {b"wirsung": _VERSION + pseudonym(shard.key, "key", "check").encode()}
+    before = _rows_before(shard.path, mark)
+    rows: list[Row] = []
+    kept = read = 0
+    for name in shard.folders:
+        for path in sorted(path for path in (shard.root / name).iterdir() if path.name[0] != "."):
+            if path.is_dir():
+                continue
+            file, stat = path.relative_to(shard.root).as_posix(), _stat(path)
+            known = before.get(file, [])
+            if known and (known[0]["size"], known[0]["mtime_ns"]) == stat:
+                rows += known
+                kept += 1
+            else:
+                rows += rows_of(path, file, stat, shard.key)
+                read += 1
+    if not read and kept == len(before) and shard.path.is_file():
+        raise Skip(0)
+    table = pa.Table.from_pylist(rows, schema=ROW_SCHEMA).replace_schema_metadata(mark)
+    with atomic_path(shard.path) as partial:
+        pq.write_table(table, partial, compression="zstd")
+    return read
+
+
+def _stat(path: Path) -> tuple[int, int]:
+    try:
+        stat = path.stat()
+    except OSError:  # a link to nothing; the reader says so
+        return -1, -1
+    return stat.st_size, stat.st_mtime_ns
+
+
+def _rows_before(path: Path, mark: Mapping[bytes, bytes]) -> dict[str, list[Row]]:
+    """The rows of an earlier run by file; none where it is damaged, older, or made with another key."""
+    try:
+        table = pq.ParquetFile(path).read() if path.is_file() else None
+    except (pa.ArrowException, OSError):
+        return {}
+    if table is None or not mark.items() <= (table.schema.metadata or {}).items():
+        return {}
+    rows: dict[str, list[Row]] = {}
+    for row in table.to_pylist():
+        rows.setdefault(row["file"], []).append(row)
+    return rows
