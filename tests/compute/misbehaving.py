@@ -37,12 +37,22 @@ def _die_once(path):
     return "alive"
 
 
+def _kill_then_exit(path):
+    first = not Path(path).exists()
+    _note(path)
+    if first:
+        os.kill(os.getpid(), signal.SIGKILL)
+    os._exit(5)
+
+
 def _fail(_=""):
-    raise ImageError("ct.nii.gz is no image.")
+    msg = "ct.nii.gz is no image."
+    raise ImageError(msg)
 
 
 def _skip(_=""):
-    raise Skip("was there")
+    value = "was there"
+    raise Skip(value)
 
 
 def _wait_for(path):
@@ -59,6 +69,12 @@ def _sleep_noted(path):
         Path(path + ".left").touch()
 
 
+def _nap_noted(path):
+    _note(path)
+    time.sleep(0.2)
+    return os.getpid()
+
+
 def _swell(_=""):
     hoard = []
     while True:
@@ -73,8 +89,10 @@ _ACTS = {
     "note-and-kill": lambda path: (_note(path), os.kill(os.getpid(), signal.SIGKILL)),
     "note": lambda path: (_note(path), "noted")[1],
     "die-once": _die_once,
+    "kill-then-exit": _kill_then_exit,
     "hang": lambda _="": time.sleep(600),
     "sleep-noted": _sleep_noted,
+    "nap-noted": _nap_noted,
     "swell": _swell,
     "fail": _fail,
     "skip": _skip,

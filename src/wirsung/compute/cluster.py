@@ -63,6 +63,8 @@ class _Passenger:
     case: str
     task: Any
     is_again: bool = False
+    worker: str = ""
+    """The one that it is sent to; empty where any will do."""
     departed: float = 0.0
 
 
@@ -82,13 +84,14 @@ class _Flight(Generic[R]):
         self._flying: dict[Any, _Passenger] = {}
         self._landed: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._submitted = 0
-        self._threads: list[int] = []
+        self._threads: dict[str, int] = {}
+        """By the address of the worker."""
         self._looked = self._had_workers = time.monotonic()
 
     def outcomes(self, tasks: Iterator[tuple[str, Any]]) -> Iterator[Outcome[R]]:
         again: list[_Passenger] = []
         first = (_Passenger(case, task) for case, task in tasks)
-        yield from self._fly(first, lambda: sum(self._threads), again)
+        yield from self._fly(first, lambda: sum(self._threads.values()), again)
         # One to a worker, as the death of a worker with several threads does not say whose fault it was.
         yield from self._fly(iter(again), lambda: len(self._threads), [])
 
@@ -101,6 +104,7 @@ class _Flight(Generic[R]):
     def _fly(
         self, passengers: Iterator[_Passenger], seats: Callable[[], int], lost: list[_Passenger]
     ) -> Iterator[Outcome[R]]:
+        outcome = None
         self._look()
         while True:
             while len(self._flying) < max(1, seats()):
@@ -108,18 +112,22 @@ class _Flight(Generic[R]):
                 if passenger is None:
                     break
                 self._submit(passenger)
+            if outcome is not None:  # only now, so that the cluster never waits for who takes the outcomes
+                yield outcome
             if not self._flying:
                 return
             outcome = self._wait(lost)
-            if outcome is not None:
-                yield outcome
 
     def _submit(self, passenger: _Passenger) -> None:
         self._submitted += 1
         key = f"{self._keys}-{self._submitted}"  # not the case's name: keys are shown on dashboards
         function, case, task = self._function, passenger.case, passenger.task
-        future = self._client.submit(attempt, function, case, task, key=key, pure=False)
-        self._flying[future] = replace(passenger, departed=time.monotonic())
+        taken = {other.worker for other in self._flying.values()}
+        free = [worker for worker in self._threads if passenger.is_again and worker not in taken][:1]
+        # Where that worker is lost before it begins, another may take the case.
+        place = {"workers": free, "allow_other_workers": True} if free else {}
+        future = self._client.submit(attempt, function, case, task, key=key, pure=False, **place)
+        self._flying[future] = replace(passenger, worker="".join(free), departed=time.monotonic())
         future.add_done_callback(self._landed.put)
 
     def _wait(self, lost: list[_Passenger]) -> Outcome[R] | None:
@@ -151,7 +159,7 @@ class _Flight(Generic[R]):
 
     def _look(self) -> None:
         """See how many workers there are, and give up where there have been none for long."""
-        self._threads = list(self._client.nthreads().values())
+        self._threads = dict(self._client.nthreads())
         self._looked = time.monotonic()
         if self._threads:
             self._had_workers = self._looked

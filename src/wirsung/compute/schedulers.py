@@ -91,11 +91,13 @@ def _slurm_settings(path: Path) -> tuple[int, dict[str, Any]]:
     except (OSError, ValueError) as error:
         msg = f"{path}: can't be read as TOML ({error}). docs/how-to/cluster.md shows one."
         raise ConfigError(msg) from error
-    workers, job = table.get("workers"), table.get("job")
-    if set(table) != _KEYS or not isinstance(workers, int) or workers < 1 or not isinstance(job, dict):
+    workers: Any = table.get("workers")
+    job: Any = table.get("job")
+    is_count = isinstance(workers, int) and not isinstance(workers, bool) and workers > 0
+    if set(table) != _KEYS or not is_count or not isinstance(job, dict):
         msg = f"{path}: wants `workers = N` (jobs, at least 1) and a table [job], and nothing else."
         raise ConfigError(msg)
-    return workers, job
+    return int(workers), job
 
 
 def _prepared(client: Any, address: str, patience_s: float | None) -> Any:  # noqa: ANN401 - as above

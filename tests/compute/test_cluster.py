@@ -1,0 +1,170 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import pytest
+from misbehaving import act, square
+
+from wirsung.compute.cases import Limits, map_cases, stream_cases
+from wirsung.errors import ConfigError, MissingDependencyError, WirsungError
+
+pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
+
+
+@contextmanager
+def dask_on_loopback(folder, workers=3, threads=1):
+    """A scheduler and its workers without nannies, as processes; yields the address and the processes."""
+    processes, file = [], folder / "scheduler.json"
+
+    def start(module, *options):
+        command = [sys.executable, "-m", module, "--scheduler-file", str(file), "--no-dashboard", *options]
+        log = (folder / f"dask-{len(processes)}.log").open("w")
+        processes.append(subprocess.Popen(command, stdout=log, stderr=log, cwd=folder))
+        log.close()
+
+    try:
+        start("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0")
+        for _ in range(workers):
+            start("distributed.cli.dask_worker", "--nthreads", str(threads), "--no-nanny")
+        yield address_in(file), processes
+    finally:
+        for process in processes:
+            process.kill()
+        for process in processes:
+            process.wait()
+
+
+def address_in(file):
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            return json.loads(file.read_text())["address"]
+        except (OSError, ValueError):
+            time.sleep(0.05)
+    pytest.fail("the scheduler did not start")
+
+
+def test_cases_on_a_cluster_of_our_own_come_back_in_order_whatever_they_do():
+    """A real scheduler and two real worker processes."""
+    tasks = {"c": "4", "bad": "fail", "was": "skip", "odd": "raise:DOE", "pid": "pid", "a": "3"}
+    found = map_cases(act, tasks, workers=1, description="cluster", cluster="local:2")
+    assert [(o.case, o.status) for o in found] == [
+        ("c", "done"),
+        ("bad", "failed"),
+        ("was", "skipped"),
+        ("odd", "failed"),
+        ("pid", "done"),
+        ("a", "done"),
+    ]
+    assert [o.value for o in found if o.case in "ca"] == [16, 9]
+    assert found[1].message == "ct.nii.gz is no image."
+    assert "DOE" not in found[3].message
+    assert found[4].value != os.getpid()
+
+
+@pytest.mark.slow
+def test_three_workers_of_which_one_is_killed_lose_nothing(tmp_path):
+    notes = [tmp_path / f"case-{number}" for number in range(30)]
+    tasks = {path.name: f"nap-noted:{path}" for path in notes}
+    with dask_on_loopback(tmp_path) as (address, _), ThreadPoolExecutor(1) as pool:
+        victim = pool.submit(kill_who_works_on, notes[7])
+        outcomes = map_cases(act, tasks, workers=1, description="nap", cluster=address)
+    assert [o.case for o in outcomes] == list(tasks)
+    assert {o.status for o in outcomes} == {"done"}
+    tries = [len(path.read_text().split()) for path in notes]
+    assert tries == [1] * 7 + [2] + [1] * 22
+    assert outcomes[7].value != victim.result()
+    assert len({o.value for o in outcomes}) == 3
+
+
+def kill_who_works_on(note):
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if note.exists() and note.read_text().endswith("\n"):
+            worker = int(note.read_text())
+            os.kill(worker, signal.SIGKILL)
+            return worker
+        time.sleep(0.005)
+    return None
+
+
+@pytest.mark.slow
+def test_a_case_that_kills_its_workers_costs_two_of_them_and_is_quarantined(tmp_path):
+    """A scheduler's own default is to give a task to four workers, which would take all three."""
+    notes = [tmp_path / f"case-{number}" for number in range(12)]
+    tasks = {"killer": f"note-and-kill:{tmp_path / 'killer'}"}
+    tasks |= {path.name: f"nap-noted:{path}" for path in notes}
+    with dask_on_loopback(tmp_path) as (address, processes):
+        found = {o.case: o for o in map_cases(act, tasks, workers=1, description="nap", cluster=address)}
+        assert sum(process.poll() is None for process in processes) == 2  # the scheduler and one worker
+    assert "quarantined: twice its worker was lost" in found.pop("killer").message
+    assert len((tmp_path / "killer").read_text().split()) == 2
+    assert {o.status for o in found.values()} == {"done"}
+    assert all(len(path.read_text().split()) == 1 for path in notes)
+
+
+@pytest.mark.slow
+def test_the_innocent_beside_a_killer_on_one_worker_are_done(tmp_path):
+    """Two workers of two threads: whoever dies takes a neighbour's case with it, which is not to blame."""
+    tasks = {f"case-{number}": f"nap-noted:{tmp_path / f'case-{number}'}" for number in range(8)}
+    tasks = {"case-a": tasks["case-0"], "killer": "kill", **tasks}
+    with dask_on_loopback(tmp_path, workers=3, threads=2) as (address, _):
+        found = {o.case: o for o in map_cases(act, tasks, workers=1, description="nap", cluster=address)}
+    assert found.pop("killer").status == "failed"
+    assert {o.status for o in found.values()} == {"done"}
+
+
+@pytest.mark.slow
+def test_tasks_are_drawn_no_faster_than_the_cluster_takes_them(tmp_path):
+    drawn = []
+
+    def many():
+        for number in range(2_000_000):
+            drawn.append(number)
+            yield str(number), number
+
+    with dask_on_loopback(tmp_path, workers=2) as (address, _):
+        run = stream_cases(square, many(), workers=1, description="many", cluster=address)
+        for heard in range(1, 40):
+            assert next(run).status == "done"
+            assert len(drawn) <= heard + 2
+        run.close()
+
+
+@pytest.mark.slow
+def test_a_scheduler_that_is_lost_ends_the_run_and_says_how_to_go_on(tmp_path):
+    tasks = {f"case-{number}": f"nap-noted:{tmp_path / str(number)}" for number in range(500)}
+    with dask_on_loopback(tmp_path, workers=1) as (address, processes):
+        run = stream_cases(act, tasks, workers=1, description="nap", cluster=address)
+        assert next(run).status == "done"
+        processes[0].kill()
+        with pytest.raises(WirsungError, match="run again to go on"):
+            list(run)
+
+
+@pytest.mark.slow
+def test_a_scheduler_without_workers_is_a_wrong_call(tmp_path, monkeypatch):
+    monkeypatch.setattr("wirsung.compute.schedulers._FIRST_WORKER_S", 0.5)
+    with (
+        dask_on_loopback(tmp_path, workers=0) as (address, _),
+        pytest.raises(
+            ConfigError, match=f"has no worker after 0.5 s. Start some with: dask worker {address}"
+        ),
+    ):
+        map_cases(square, {"a": 1}, workers=1, description="none", cluster=address)
+
+
+def test_limits_of_a_case_are_not_for_clusters():
+    with pytest.raises(ConfigError, match="the cluster's own settings"):
+        map_cases(square, {"a": 1}, workers=1, description="x", cluster="local:1", limits=Limits(timeout_s=1))
+
+
+def test_without_dask_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(MissingDependencyError, match=r"pip install 'wirsung\[cluster\]'"):
+        map_cases(square, {"a": 1}, workers=1, description="x", cluster="local:1")
