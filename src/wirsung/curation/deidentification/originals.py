@@ -49,7 +49,8 @@ class Originals:
         """Without what is part of a code that the user has given.
 
         Example:
-            >>> Originals({"PatientName": frozenset({"phantom", "erika"})}).without_parts_of(["phantom_1"]).values
+            >>> found = Originals({"PatientName": frozenset({"phantom", "erika"})})
+            >>> found.without_parts_of(["phantom_1"]).values
             {'PatientName': frozenset({'erika'})}
         """
         given = [code.lower() for code in codes]
