@@ -137,14 +137,19 @@ def _unplaced(members: Sequence[SliceHeader]) -> Problem | None:
 
 def _planes(members: list[SliceHeader]) -> list[list[SliceHeader]]:
     """Groups of one declared kind and one plane; slightly other directions stay together, to be refused."""
-    groups: list[list[SliceHeader]] = []
+    alike: dict[tuple[object, object], list[SliceHeader]] = {}
     for item in members:
+        alike.setdefault((item.declared, item.orientation), []).append(item)
+    groups: list[list[SliceHeader]] = []
+    for same in alike.values():
+        first = same[0]
         for group in groups:
-            if item.declared == group[0].declared and _angle_degrees(item, group[0]) < _OTHER_PLANE_DEGREES:
-                group.append(item)
+            near = first.declared == group[0].declared
+            if near and _angle_degrees(first, group[0]) < _OTHER_PLANE_DEGREES:
+                group += same
                 break
         else:
-            groups.append([item])
+            groups.append(same)
     return groups
 
 
@@ -209,7 +214,8 @@ def _heights(group: Iterable[SliceHeader]) -> list[float]:
     """Distance of each slice along the normal, mm."""
     members = list(group)
     normal = directions(members[0])[:, 2]
-    return [float(np.asarray(item.position) @ normal) for item in members]
+    positions = np.array([item.position for item in members], dtype=float)
+    return [float(height) for height in positions @ normal]
 
 
 def directions(item: SliceHeader) -> np.ndarray:
@@ -224,15 +230,14 @@ def directions(item: SliceHeader) -> np.ndarray:
 def fit_stack(group: Sequence[SliceHeader]) -> Stack:
     """One stack in order, with its grid or its problem."""
     heights = _heights(group)
-    ordered = [group[index] for index in np.argsort(heights, kind="stable")]
-    kept: list[SliceHeader] = []
+    kept: list[int] = []
     twins: list[tuple[SliceHeader, SliceHeader]] = []
-    for item in ordered:
-        if kept and np.ptp(_heights([kept[-1], item])) < _SAME_PLACE_MM:
-            twins.append((kept[-1], item))
+    for index in np.argsort(heights, kind="stable"):
+        if kept and heights[index] - heights[kept[-1]] < _SAME_PLACE_MM:
+            twins.append((group[kept[-1]], group[index]))
         else:
-            kept.append(item)
-    stack = Stack(tuple(kept), twins=tuple(twins))
+            kept.append(int(index))
+    stack = Stack(tuple(group[index] for index in kept), twins=tuple(twins))
     if len(kept) < LEAST_SLICES:
         count = f"{len(kept)} slice{'s' if len(kept) > 1 else ''}"
         return replace(stack, problem=Problem("TOO_FEW_SLICES", f"{count}, but {LEAST_SLICES} are the least"))
