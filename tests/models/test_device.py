@@ -1,5 +1,9 @@
 """Devices."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -20,3 +24,14 @@ def test_an_unknown_device_is_refused():
 def test_a_device_that_is_not_there_is_refused():
     with pytest.raises(ConfigError, match="Try --device cpu"):
         choose_device("cuda:0")
+
+
+@pytest.mark.parametrize(("said", "expected"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_waiting_threads_sleep_unless_the_user_says_otherwise(said, expected):
+    environment = {key: value for key, value in os.environ.items() if key != "OMP_WAIT_POLICY"}
+    environment |= {"OMP_WAIT_POLICY": said} if said else {}
+    program = "import os, wirsung.models; print(os.environ['OMP_WAIT_POLICY'])"
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == expected
