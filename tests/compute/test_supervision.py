@@ -173,6 +173,20 @@ def test_workers_that_can_not_start_are_an_error_of_the_call(tmp_path, monkeypat
     assert "vanishing" in capfd.readouterr().err
 
 
+def test_where_the_system_refuses_more_files_the_run_ends_with_an_error():
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    list(supervise(square, [("a", 1)], workers=1))  # multiprocessing's own tracker runs from here on
+    free = os.dup(0)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
+    try:
+        with pytest.raises(WirsungError, match=r"No worker process can be started \(Too many open files"):
+            list(supervise(square, [("a", 1)], workers=1))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
 def test_each_worker_leaves_cores_to_the_others(monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     assert run({"a": "threads"}, threads=3)["a"].value == "3"

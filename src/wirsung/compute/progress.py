@@ -102,7 +102,7 @@ def duration(seconds: float) -> str:
 
     Example:
         >>> duration(42.4), duration(190), duration(7500), duration(200_000)
-        ('42 s', '3 min 10 s', '2 h 5 min', '2 d 8 h')
+        ('42 s', '3 min 10 s', '2 h 5 min', '2 d 7 h')
     """
     whole = round(seconds)
     for size, unit, part, part_unit in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):

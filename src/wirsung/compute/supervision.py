@@ -120,7 +120,14 @@ class _Crew(Generic[R]):
             if idle:
                 idle.pop()
             else:
-                self._recruits.append(Recruit(self._packed_function, self._threads, entry))
+                self._recruits.append(self._hire(entry))
+
+    def _hire(self, entry: Entry) -> Recruit:
+        try:
+            return Recruit(self._packed_function, self._threads, entry)
+        except OSError as error:
+            msg = f"No worker process can be started ({error.strerror}). Try fewer workers."
+            raise WirsungError(msg) from error
 
     def _next_entry(self) -> Entry | None:
         if any(recruit.entry is not None and recruit.entry.alone for recruit in self._recruits):
