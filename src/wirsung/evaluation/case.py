@@ -5,12 +5,12 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
-from wirsung.evaluation.overlap import Overlap, confusion, overlap
+from wirsung.evaluation.label_pair import LabelPair
+from wirsung.evaluation.overlap import Overlap, overlap
 from wirsung.evaluation.protocol import Protocol, nsd_name, unit_of
 from wirsung.evaluation.scores import Score
-from wirsung.evaluation.surface import SurfaceDistances, surface_distances
+from wirsung.evaluation.surface_metrics import SurfaceDistances
 from wirsung.evaluation.undefined import Reason, settled
 from wirsung.evaluation.views import View
 from wirsung.imaging.arrays import LabelMap, Mask
@@ -38,12 +38,12 @@ class CaseName:
 
 
 class Pair:
-    """Two label maps and what is looked up once for all structures."""
+    """Two label maps, read once for all structures."""
 
-    def __init__(self, reference: Volume, prediction: Volume) -> None:
+    def __init__(self, reference: Volume, prediction: Volume, *, threads: int = 1) -> None:
         self.reference, self.prediction = reference, prediction
-        self._counts = confusion(reference.voxels, prediction.voxels)
-        self._boxes = [_boxes(volume.voxels) for volume in (reference, prediction)]
+        self._maps = LabelPair(reference.voxels, prediction.voxels, reference.spacing_mm, threads=threads)
+        self._counts = self._maps.counts
 
     @property
     def values(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -55,22 +55,10 @@ class Pair:
         """The voxel counts of one structure."""
         return overlap(self._counts, view.reference_values, view.prediction_values)
 
-    def surface_distances(self, view: View) -> SurfaceDistances:
-        """The distances of one structure, which both hold; the masks are cut out to the box around them."""
-        sides = (view.reference_values, view.prediction_values)
-        boxes = [
-            box
-            for known, values in zip(self._boxes, sides, strict=True)
-            for value in values
-            if value <= len(known) and (box := known[value - 1])
-        ]
-        around = tuple(
-            slice(min(item[axis].start for item in boxes), max(item[axis].stop for item in boxes))
-            for axis in range(3)
-        )
-        reference = mask_of(self.reference.voxels[around], view.reference_values)
-        prediction = mask_of(self.prediction.voxels[around], view.prediction_values)
-        return surface_distances(reference, prediction, self.reference.spacing_mm)
+    def surface_distances(self, view: View, *, surfels: bool = False) -> SurfaceDistances:
+        """The distances of one structure, which both hold, between voxels or between surface elements."""
+        measure = self._maps.surfel_distances if surfels else self._maps.distances
+        return measure(view.reference_values, view.prediction_values)
 
 
 def score_case(
@@ -109,7 +97,7 @@ def _values(protocol: Protocol, pair: Pair, view: View) -> Iterator[tuple[str, f
     emptiness = {"reference_empty": found.reference == 0, "prediction_empty": found.prediction == 0}
     compute = _metrics(found, pair.reference.voxel_volume_mm3 / 1000)
     if protocol.needs_surfaces and not any(emptiness.values()):
-        compute |= _surface_metrics(pair.surface_distances(view), protocol)
+        compute |= _surface_metrics(pair.surface_distances(view, surfels=protocol.surfels), protocol)
     for metric in protocol.metric_names:
         value, reason = settled(metric, **emptiness) or (compute[metric](), None)
         yield metric, value, reason
@@ -147,13 +135,3 @@ def mask_of(voxels: LabelMap, values: tuple[int, ...]) -> Mask:
     lookup = np.zeros(max(int(voxels.max()), *values) + 1, dtype=np.bool_)
     lookup[list(values)] = True
     return np.asarray(lookup[voxels])
-
-
-def _boxes(voxels: LabelMap) -> list[tuple[slice, slice, slice] | None]:
-    """The box around each value from 1 on; None for one that is absent."""
-    if not voxels.flags.f_contiguous:
-        found: list[tuple[slice, slice, slice] | None] = ndimage.find_objects(voxels)  # type: ignore[assignment]
-        return found
-    # scipy walks in C order, so an array in Fortran order, as nibabel's are, is read the other way round.
-    turned = ndimage.find_objects(voxels.T)
-    return [None if box is None else (box[2], box[1], box[0]) for box in turned]

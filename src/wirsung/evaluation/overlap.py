@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from wirsung.evaluation.boundary_scan import count_voxels
+from wirsung.evaluation.label_bytes import label_bytes
 from wirsung.imaging.arrays import LabelMap
 
 Confusion = NDArray[np.int64]
@@ -51,23 +53,18 @@ def confusion(reference: LabelMap, prediction: LabelMap) -> Confusion:
     """The joint histogram of two label maps; its size is the larger of their largest values plus one.
 
     Args:
-        reference: Values 0 to 65535.
+        reference: At most 255 values beside 0.
         prediction: As the reference, of the same shape.
+
+    Raises:
+        LabelError: More values.
 
     Example:
         >>> confusion(np.array([[[0, 1, 1, 2]]]), np.array([[[0, 1, 2, 2]]])).tolist()
         [[1, 0, 0], [0, 1, 1], [0, 0, 1]]
     """
-    size = max(int(reference.max()), int(prediction.max())) + 1
-    counts = np.zeros(size * size, dtype=np.int64)
-    # Slab by slab along the slowest axis: each is contiguous, and no volume-sized index array is needed.
-    slowest = int(np.argmax(np.abs(reference.strides)))
-    for one, other in zip(
-        np.moveaxis(reference, slowest, 0), np.moveaxis(prediction, slowest, 0), strict=True
-    ):
-        joint = one.astype(np.int64) * size + other
-        counts += np.bincount(joint.ravel(order="K"), minlength=size * size)
-    return counts.reshape(size, size)
+    maps = label_bytes(reference, prediction)
+    return maps.by_value(count_voxels(maps.reference, maps.prediction, 0, reference.size))
 
 
 def overlap(counts: Confusion, reference_values: Sequence[int], prediction_values: Sequence[int]) -> Overlap:

@@ -25,7 +25,17 @@ METRICS = {
 SURFACE = frozenset({"nsd", "hd", "hd95", "assd"})
 """The metrics that need distances."""
 
-_KEYS = ("schema", "name", "title", "tolerances_mm", "test", "metrics", "headline", "detection_first")
+_KEYS = (
+    "schema",
+    "name",
+    "title",
+    "tolerances_mm",
+    "test",
+    "boundary",
+    "metrics",
+    "headline",
+    "detection_first",
+)
 
 
 @dataclass(frozen=True)
@@ -46,6 +56,8 @@ class Protocol:
     headline: tuple[str, ...]
     """The metrics of the report's first table, the leading one first."""
     detection_first: bool = False
+    surfels: bool = False
+    """The boundary is made of surface elements weighed by area, rather than of voxels."""
 
     @property
     def metric_names(self) -> tuple[str, ...]:
@@ -61,6 +73,11 @@ class Protocol:
     def test(self) -> str:
         """`<` or `<=`."""
         return "<" if self.strict else "<="
+
+    @property
+    def boundary(self) -> str:
+        """`voxel` or `surfel`."""
+        return "surfel" if self.surfels else "voxel"
 
     @property
     def needs_surfaces(self) -> bool:
@@ -141,6 +158,9 @@ def _made(table: dict[str, Any]) -> Protocol:
     test = table.get("test", "<")
     if test not in {"<", "<="}:
         raise ValueError("test")  # noqa: EM101
+    boundary = table.get("boundary", "voxel")
+    if boundary not in {"voxel", "surfel"}:
+        raise ValueError("boundary")  # noqa: EM101
     metrics = tuple(map(str, table["metrics"]))
     return Protocol(
         name=str(table["name"]),
@@ -150,6 +170,7 @@ def _made(table: dict[str, Any]) -> Protocol:
         metrics=metrics,
         headline=tuple(map(str, table.get("headline", metrics[:3]))),
         detection_first=bool(table.get("detection_first", False)),
+        surfels=boundary == "surfel",
     )
 
 

@@ -1,67 +1,18 @@
-"""Distances between the boundaries of two masks, in mm, and the metrics that follow.
+"""Distances between the boundaries of two masks, in mm.
 
 A boundary voxel is a voxel of the mask with at least one of its six neighbours outside; what lies beyond the
 volume is outside. A distance goes from voxel centre to voxel centre, exact in float64. Other tools measure
-between surface elements of a mesh; docs/concepts/metrics.md says by how much the numbers differ.
+between surface elements of a mesh, which `surfel_distances` does; docs/concepts/metrics.md says by how much
+the numbers differ. `label_pair` tells how the distances are found.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
-from numpy.typing import NDArray
-from scipy import ndimage
 
+from wirsung.evaluation.label_pair import LabelPair
+from wirsung.evaluation.surface_metrics import SurfaceDistances, SurfelDistances
 from wirsung.imaging.arrays import Mask
 
-Distances = NDArray[np.float64]
-
-# The header's float32 spacing makes 3 x 0.8 exceed 2.4 in the last bits: a tie is what is this near to one.
-_TIE = 1e-6
-
-
-@dataclass(frozen=True, eq=False)
-class SurfaceDistances:
-    """From each boundary voxel of one mask to the nearest of the other, mm; both non-empty."""
-
-    reference_to_prediction_mm: Distances
-    prediction_to_reference_mm: Distances
-
-    def nsd(self, tolerance_mm: float, *, strict: bool) -> float:
-        """Normalised surface distance: the fraction of both boundaries near the other one, pooled, 0 to 1.
-
-        Args:
-            tolerance_mm: How far is near.
-            strict: Near is `<` the tolerance, as in PanTS, rather than `<=`. Distances within a millionth of
-                the tolerance count as equal to it.
-
-        Source:
-            PanTS (Li et al., 2025), appendix B.4.2, equation 2.
-        """
-        bound = tolerance_mm * (1 - _TIE if strict else 1 + _TIE)
-        near = 0
-        for distances in self._both:
-            near += int(np.count_nonzero(distances < bound if strict else distances <= bound))
-        return near / sum(distances.size for distances in self._both)
-
-    @property
-    def hd(self) -> float:
-        """Hausdorff distance: the largest distance in either direction, mm."""
-        return float(max(distances.max() for distances in self._both))
-
-    @property
-    def hd95(self) -> float:
-        """The larger of the two directions' 95th percentiles, linearly interpolated, mm."""
-        return float(max(np.percentile(distances, 95) for distances in self._both))
-
-    @property
-    def assd(self) -> float:
-        """Average symmetric surface distance: the mean over both boundaries pooled, mm."""
-        total = sum(float(distances.sum()) for distances in self._both)
-        return total / sum(distances.size for distances in self._both)
-
-    @property
-    def _both(self) -> tuple[Distances, Distances]:
-        return self.reference_to_prediction_mm, self.prediction_to_reference_mm
+__all__ = ["SurfaceDistances", "SurfelDistances", "boundary", "surface_distances", "surfel_distances"]
 
 
 def surface_distances(
@@ -74,6 +25,9 @@ def surface_distances(
         prediction: As the reference.
         spacing_mm: Along i, j and k, in that order.
 
+    Returns:
+        The distances of the boundary voxels in the order of the array, the last axis running fastest.
+
     Example:
         Two single voxels, two steps apart along an axis with 1.5 mm spacing:
 
@@ -82,13 +36,22 @@ def surface_distances(
         >>> surface_distances(one, other, (1.0, 1.0, 1.5)).hd
         3.0
     """
-    box = ndimage.find_objects((reference | prediction).view(np.uint8))[0]
-    reference_boundary = boundary(reference[box])
-    prediction_boundary = boundary(prediction[box])
-    return SurfaceDistances(
-        _nearest(reference_boundary, prediction_boundary, spacing_mm),
-        _nearest(prediction_boundary, reference_boundary, spacing_mm),
-    )
+    return _pair(reference, prediction, spacing_mm).distances([1], [1])
+
+
+def surfel_distances(
+    reference: Mask, prediction: Mask, spacing_mm: tuple[float, float, float]
+) -> SurfelDistances:
+    """The distances between the surface elements of two non-empty masks of one shape; as `surface_distances`.
+
+    Example:
+        A single voxel has eight surface elements, one at each corner; each cuts off a corner of its cube.
+
+        >>> one = np.ones((1, 1, 1), bool)
+        >>> surfel_distances(one, one, (1.0, 1.0, 1.0)).reference_areas_mm2.round(3).tolist()
+        [0.217, 0.217, 0.217, 0.217, 0.217, 0.217, 0.217, 0.217]
+    """
+    return _pair(reference, prediction, spacing_mm).surfel_distances([1], [1])
 
 
 def boundary(mask: Mask) -> Mask:
@@ -110,7 +73,6 @@ def boundary(mask: Mask) -> Mask:
     return mask & ~inner
 
 
-def _nearest(sources: Mask, targets: Mask, spacing_mm: tuple[float, float, float]) -> Distances:
-    """The distance from each source voxel to the nearest target voxel, in the order of the array."""
-    transform = ndimage.distance_transform_edt(~targets, sampling=spacing_mm)
-    return np.asarray(transform[sources], dtype=np.float64)
+def _pair(reference: Mask, prediction: Mask, spacing_mm: tuple[float, float, float]) -> LabelPair:
+    one, other = (np.ascontiguousarray(mask).view(np.uint8) for mask in (reference, prediction))
+    return LabelPair(one, other, spacing_mm)

@@ -1,0 +1,218 @@
+"""One pass over two label maps: how often values meet, and where every structure's boundary is.
+
+**Pairs of values.** Both maps are read eight voxels at a time, as 64-bit words. Inside organs and outside the
+body the same two words come again and again, so a run of them is counted once when it ends. Every metric
+of overlap follows from the counts.
+
+**Boundaries.** A voxel is boundary where it is labelled and one of its six neighbours has another value.
+`a ^ b` is zero only where a equals b, so a row of voxels is compared with the rows before, behind, above and
+below it, and with itself moved by one to either side, without a branch: the compiler turns this into vector
+instructions. Beyond the volume lies a row of zeros, so a structure that the volume cuts off has its boundary
+there. The few voxels that remain go into two places: the *boundary map*, a volume that holds the label at
+boundary voxels and 0 elsewhere, padded so that a search around any voxel stays inside it; and the list of
+their *places*, which are indices into the flat map.
+
+A boundary map is not cut into structures: a search asks "is the label here mine?", so one map serves all.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wirsung.imaging.compiled import compiled
+
+Bytes = NDArray[np.uint8]
+Integers = NDArray[np.int64]
+
+VALUES = 256
+
+
+class Layout(NamedTuple):
+    """How voxel (z, y, x) becomes a place in the flat, padded map: `origin + z plane + y row + x`."""
+
+    origin: int
+    plane: int
+    row: int
+    size: int
+
+
+@dataclass(frozen=True, eq=False)
+class Boundaries:
+    """The boundary voxels of all structures of one label map."""
+
+    labels: Bytes
+    """The boundary map, flat."""
+    layout: Layout
+    """Of the map."""
+    places: Integers
+    """Indices into the map, by label and, within a label, in the order of memory."""
+    starts: Integers
+    """By label, where its places start; one more for the end."""
+
+    @classmethod
+    def of_slabs(cls, labels: Bytes, layout: Layout, places: Sequence[Integers]) -> "Boundaries":
+        """From a map and the places in each slab of it, in their order."""
+        return cls(labels, layout, *group_by_label(labels, np.concatenate(places)))
+
+    def places_of(self, label: int) -> Integers:
+        """The places of one label."""
+        return self.places[self.starts[label] : self.starts[label + 1]]
+
+    def box_of(self, label: int) -> NDArray[np.int64]:
+        """First z, y, x and last z, y, x of one label, which is that of its boundary."""
+        rest = self.places_of(label) - self.layout.origin
+        planes, in_plane = np.divmod(rest, self.layout.plane)
+        rows, columns = np.divmod(in_plane, self.layout.row)
+        axes = (planes, rows, columns)
+        return np.array([[axis.min() for axis in axes], [axis.max() for axis in axes]])
+
+
+def scan_boundaries(voxels: Bytes, layout: Layout) -> Boundaries:
+    """The boundaries of one label map, in C order and read-only."""
+    labels = np.zeros(layout.size, dtype=np.uint8)
+    return Boundaries.of_slabs(labels, layout, [mark_planes(voxels, 0, len(voxels), layout, labels)])
+
+
+def count_voxels(reference: Bytes, prediction: Bytes, first: int, stop: int) -> Integers:
+    """How often each pair of values occurs among the voxels `first` to `stop` in memory, 256 x 256.
+
+    `first` is rounded up to a multiple of 8, and so is `stop` unless it is the end.
+    """
+    counts = np.zeros((VALUES, VALUES), dtype=np.int64)
+    one, other = reference.reshape(-1), prediction.reshape(-1)
+    whole = one.size // 8
+    words = (one[: 8 * whole].view(np.uint64), other[: 8 * whole].view(np.uint64))
+    count_pairs(*words, -(-first // 8), min(-(-stop // 8), whole), counts)
+    if stop == one.size:
+        np.add.at(counts, (one[8 * whole :], other[8 * whole :]), 1)
+    return counts
+
+
+@compiled
+def count_pairs(
+    reference: NDArray[np.uint64], prediction: NDArray[np.uint64], first: int, stop: int, counts: Integers
+) -> None:
+    """Add to `counts[reference value, prediction value]` what the words from `first` to `stop` hold."""
+    if first >= stop:
+        return
+    one, other = reference[first], prediction[first]
+    run = 0
+    for index in range(first, stop):
+        if reference[index] == one and prediction[index] == other:
+            run += 1
+        else:
+            _count_run(one, other, run, counts)
+            one, other, run = reference[index], prediction[index], 1
+    _count_run(one, other, run, counts)
+
+
+@compiled
+def _count_run(one: np.uint64, other: np.uint64, run: int, counts: Integers) -> None:
+    """The eight pairs of bytes of two words, `run` times."""
+    for shift in range(0, 64, 8):
+        row = np.uint64(one >> np.uint64(shift)) & np.uint64(255)
+        column = np.uint64(other >> np.uint64(shift)) & np.uint64(255)
+        counts[row, column] += run
+
+
+@compiled
+def mark_planes(voxels: Bytes, first: int, stop: int, layout: Layout, labels: Bytes) -> Integers:
+    """Write the boundary voxels of planes `first` to `stop` into the map `labels`, and return their places.
+
+    Args:
+        voxels: A label map in C order.
+        first: First plane.
+        stop: Last plane + 1.
+        layout: Of the map.
+        labels: The map; zero before.
+    """
+    rows, columns = voxels.shape[1], voxels.shape[2]
+    outside = np.zeros(columns, dtype=np.uint8)
+    marks = np.zeros((columns + 7) // 8 * 8, dtype=np.uint8)
+    places = np.empty(4096, dtype=np.int64)
+    count = 0
+    for z in range(first, stop):
+        for y in range(rows):
+            _mark_row(voxels, z, y, outside, marks[:columns])
+            places = with_room(places, count, columns)
+            count = collect(marks, layout.origin + z * layout.plane + y * layout.row, labels, places, count)
+    return places[:count]
+
+
+@compiled
+def with_room(places: Integers, count: int, more: int) -> Integers:
+    """The list, or a longer one with the same `count` places, so that `more` fit."""
+    if count + more <= places.size:
+        return places
+    longer = np.empty(2 * places.size + more, dtype=np.int64)
+    for index in range(count):
+        longer[index] = places[index]
+    return longer
+
+
+@compiled
+def collect(marks: Bytes, base: int, labels: Bytes, places: Integers, count: int) -> int:
+    """Copy the marks of a row that are not 0 into the map, and add their places to the list.
+
+    Args:
+        marks: The row; eight are passed over at a time where all are 0, so its length is a multiple of 8.
+        base: The place of its first voxel.
+        labels: The map.
+        places: The list, with room.
+        count: Places in the list so far.
+
+    Returns:
+        Places in the list now.
+    """
+    words = marks.view(np.uint64)
+    for word in range(words.size):
+        if words[word] == 0:
+            continue
+        for x in range(8 * word, 8 * word + 8):
+            if marks[x]:
+                labels[base + x] = marks[x]
+                places[count] = base + x
+                count += 1
+    return count
+
+
+@compiled
+def _mark_row(voxels: Bytes, z: int, y: int, outside: Bytes, marks: Bytes) -> None:
+    """Label where the row has a neighbour of another value, else 0."""
+    planes, rows, columns = voxels.shape
+    row = voxels[z, y]
+    above = voxels[z - 1, y] if z > 0 else outside
+    below = voxels[z + 1, y] if z + 1 < planes else outside
+    before = voxels[z, y - 1] if y > 0 else outside
+    behind = voxels[z, y + 1] if y + 1 < rows else outside
+    for x in range(columns):
+        value = row[x]
+        marks[x] = (value ^ above[x]) | (value ^ below[x]) | (value ^ before[x]) | (value ^ behind[x])
+    left, middle, right, inner = row[:-2], row[1:-1], row[2:], marks[1:-1]
+    for x in range(inner.size):
+        value = middle[x]
+        differs = inner[x] | (value ^ left[x]) | (value ^ right[x])
+        inner[x] = value if differs else 0
+    # Beside the first and the last voxel of a row the volume ends.
+    marks[0] = row[0]
+    marks[columns - 1] = row[columns - 1]
+
+
+@compiled
+def group_by_label(labels: Bytes, places: Integers) -> tuple[Integers, Integers]:
+    """The places by label, in their order within a label, and where each label starts (counting sort)."""
+    starts = np.zeros(257, dtype=np.int64)
+    for place in places:
+        starts[np.int64(labels[place]) + 1] += 1
+    for label in range(256):
+        starts[label + 1] += starts[label]
+    following = starts.copy()
+    grouped = np.empty_like(places)
+    for place in places:
+        label = labels[place]
+        grouped[following[label]] = place
+        following[label] += 1
+    return grouped, starts
