@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from wirsung.curation.deidentification.burned_in import refuse_burned_in
 from wirsung.curation.deidentification.headers import ScanHeaders, read_scan_headers
 from wirsung.curation.deidentification.originals import Originals
 from wirsung.curation.deidentification.released import ReleasedMetadata, release
@@ -32,19 +33,24 @@ class DicomCase:
     """What the headers of all the files say of persons and places, to be searched for in what is written."""
 
 
-def read_dicom(files: Sequence[Path], key: bytes, patient: str = "") -> DicomCase:
+def read_dicom(
+    files: Sequence[Path], key: bytes, patient: str = "", *, is_reviewed: bool = False
+) -> DicomCase:
     """The one series in those files.
 
     Args:
         files: Those of other series and objects are set aside.
         key: Of the dataset, for the new identifiers and the dates.
         patient: As another source than the headers calls the patient.
+        is_reviewed: Whether somebody has looked for text in the images and found none.
 
     Raises:
-        ImageError: They can't be read as one image; the message has a code word.
+        ImageError: They can't be read as one image, or may show text; the message has a code word.
     """
     series = read_series(files)
     headers: ScanHeaders = read_scan_headers(files, series.identity.series_uid)
+    if not is_reviewed:
+        refuse_burned_in(headers.slices, series.volume, is_ct=series.modality == "CT")
     released = release(headers.slices, key, patient)
     told = {"patient": series.identity.patient_id, "centre": series.identity.institution}
     identity = {column: value for column, value in told.items() if value.strip()}

@@ -21,6 +21,8 @@ class CurateSettings:
     """What the label maps' values, or the masks' names, mean: a scheme, or a .toml of your own."""
     modality: Literal["ct", "t1", "t2"] = "ct"
     """Of images whose file name and metadata.csv don't tell."""
+    no_burned_in_text: tuple[str, ...] = ()
+    """Cases suspected of text in the image, where somebody has seen that there is none."""
     clip_hu: tuple[int, int] | None = (-1000, 1000)
     """Lowest and highest HU of CT images; None keeps all."""
     name: str = ""
