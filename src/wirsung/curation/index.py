@@ -57,7 +57,7 @@ class Index:
         Raises:
             StorageError: The index can't be read.
         """
-        damaged = self._damaged()
+        damaged = self.damaged()
         known = set(pc.unique(self._table(["series"], pc.field("status") == "slice")["series"]).to_pylist())
         for table in self._parts():
             found, _ = find_stacks(slices_of(table, self.root))
@@ -75,7 +75,12 @@ class Index:
             yield self._table(None, is_slice & part)
         yield self._table(None, is_slice & (pc.field("series") == ""))
 
-    def _damaged(self) -> list[tuple[Path, Damaged]]:
+    def damaged(self) -> list[tuple[Path, Damaged]]:
+        """The files that should be slices and are damaged.
+
+        Raises:
+            StorageError: The index can't be read.
+        """
         rows = self._table(["file", "code", "series"], pc.field("status") == "damaged")
         return [damage_of(row, self.root) for row in rows.to_pylist()]
 

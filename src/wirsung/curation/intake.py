@@ -18,7 +18,7 @@ from wirsung.datasets.layout import (
 from wirsung.errors import ConfigError, ManifestError
 from wirsung.imaging.dicom import is_dicom_file
 
-_DICOM_FOLDER = "dicom"
+DICOM_FOLDER = "dicom"
 _NIFTI_SUFFIXES = (SUFFIX, ".nii")
 _NEVER_DICOM = (".gz", ".nii", ".csv", ".json", ".toml", ".txt", ".md", ".xlsx", ".pdf", ".zip", ".key")
 # A loop of links ends here; nobody nests patient, study and series any deeper.
@@ -37,6 +37,10 @@ class Source:
     """The file, or the folder with the DICOM files."""
     is_deep: bool = False
     """Whether DICOM files in the folder's own folders belong to the case."""
+    files: tuple[Path, ...] = ()
+    """Of the stack, where its folder holds more than one; else all of the folder's."""
+    repairs: tuple[str, ...] = ()
+    """What has to be done to the stack, by code, as the index tells."""
     modality: Modality | None = None
     """As the file's name says."""
     masks: tuple[Path, ...] = ()
@@ -80,7 +84,7 @@ def find_sources(source: Path, labels: Path | None = None) -> list[Source]:
             "folders of DICOM files, or <case>.nii.gz."
         )
         raise ManifestError(msg)
-    return sorted(_unique(found), key=lambda item: item.case)
+    return sorted(unique(found), key=lambda item: item.case)
 
 
 def attach_labels(sources: Sequence[Source], labels: Path | None) -> tuple[list[Source], list[str]]:
@@ -145,7 +149,7 @@ def _from_dataset(root: Path) -> Iterator[Source]:
 
 
 def _from_folder(root: Path) -> Iterator[Source]:
-    if (root / MASK_FOLDER).is_dir() or _holds_dicom(root / _DICOM_FOLDER):
+    if (root / MASK_FOLDER).is_dir() or _holds_dicom(root / DICOM_FOLDER):
         yield _case_folder(root, root)
         return
     if _holds_dicom(root):
@@ -160,7 +164,7 @@ def _from_folder(root: Path) -> Iterator[Source]:
 def _within(folder: Path, root: Path, depth: int) -> Iterator[Source]:
     """The cases of one folder and of the folders inside it."""
     has_nifti = any(is_nifti_name(path) for path in _children(folder))
-    if has_nifti or (folder / MASK_FOLDER).is_dir() or _holds_dicom(folder / _DICOM_FOLDER, is_deep=True):
+    if has_nifti or (folder / MASK_FOLDER).is_dir() or _holds_dicom(folder / DICOM_FOLDER, is_deep=True):
         yield _case_folder(folder, root)
         return
     if _holds_dicom(folder):
@@ -180,15 +184,15 @@ def _case_folder(folder: Path, root: Path) -> Source:
         for modality in MODALITIES
         if (path := folder / f"{modality}{SUFFIX}").is_file()
     ]
-    if _holds_dicom(folder / _DICOM_FOLDER, is_deep=True):
-        images.append((f"{_DICOM_FOLDER}/", None, folder / _DICOM_FOLDER))
+    if _holds_dicom(folder / DICOM_FOLDER, is_deep=True):
+        images.append((f"{DICOM_FOLDER}/", None, folder / DICOM_FOLDER))
     masks = tuple(path for path in _children(folder / MASK_FOLDER) if is_nifti_name(path))
     if len(images) != 1:
         names = " and ".join(name for name, _, _ in images)
         problem = (
             f"{place} holds {names}, but a case has one image. Give each its own folder."
             if images
-            else f"{place} holds no ct{SUFFIX}, t1{SUFFIX}, t2{SUFFIX} or {_DICOM_FOLDER}/. "
+            else f"{place} holds no ct{SUFFIX}, t1{SUFFIX}, t2{SUFFIX} or {DICOM_FOLDER}/. "
             "Where each NIfTI file is a case, give that folder itself as SRC."
         )
         return Source(case, place, problem=problem)
@@ -220,8 +224,11 @@ def _holds_dicom(folder: Path, *, is_deep: bool = False) -> bool:
     return any(is_dicom_file(path) for path in dicom_files(folder, is_deep=is_deep))
 
 
-def _unique(found: Iterable[Source]) -> Iterator[Source]:
-    """One source for each id; ids that differ by case alone are one, as they are on many disks."""
+def unique(found: Iterable[Source]) -> Iterator[Source]:
+    """One source for each id, the others a problem of it.
+
+    Ids that differ by case alone are one, as they are on many disks.
+    """
     by_id: dict[str, list[Source]] = {}
     for item in found:
         by_id.setdefault(item.case.lower(), []).append(item)

@@ -125,7 +125,7 @@ def read_series(source: Path | Iterable[Path], *, resample_uneven: bool = False)
         raise ImageError(msg)
     for stack in stacks:
         if stack.problem:
-            raise _refusal(found.where, stack.problem)
+            raise refusal(found.where, stack.problem)
     if len(stacks) > 1:
         sizes = ", ".join(str(len(stack.slices)) for stack in stacks)
         msg = (
@@ -152,13 +152,13 @@ def read_stack(stack: Stack, *, where: str) -> Series:
         MissingDependencyError: No decoder for its compression is installed.
     """
     if stack.problem or stack.affine is None:
-        raise _refusal(where, stack.problem or Problem("NO_POSITION", "it has no grid"))
+        raise refusal(where, stack.problem or Problem("NO_POSITION", "it has no grid"))
     first = stack.slices[0]
     try:
         _check_twins(stack)
         voxels, padding_mapped = read_voxels(stack.slices)
     except UnreadablePixels as error:
-        raise _refusal(where, error.problem) from None
+        raise refusal(where, error.problem) from None
     notes = dict.fromkeys(stack.repairs, 1)
     if stack.twins:
         notes["DUP_FILE_DROPPED"] = len(stack.twins)
@@ -183,7 +183,8 @@ def _on_grid(voxels: Voxels, stack: Stack) -> Volume:
     return straightened(volume, stack.shear, fill=fill)
 
 
-def _refusal(where: str, problem: Problem) -> WirsungError:
+def refusal(where: str, problem: Problem) -> WirsungError:
+    """The error that says why a stack is refused, and what to do."""
     msg = f"{where}: {problem.code}, {problem.sentence}. {_REMEDIES.get(problem.code, _EXPORT)}"
     return ImageError(msg)
 

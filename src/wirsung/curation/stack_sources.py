@@ -1,0 +1,132 @@
+"""From stacks to cases: each usable stack is one, wherever its files lie and whatever lies between them."""
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+
+from wirsung.curation.index import Index
+from wirsung.curation.intake import DICOM_FOLDER, Source, unique
+from wirsung.imaging.dicom import Stack, refusal
+from wirsung.imaging.dicom_headers import SliceHeader
+from wirsung.imaging.dicom_stacks import Problem, fit_stack
+
+_SMALL = "TOO_FEW_SLICES"
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What is kept of a stack: little, as there may be tens of thousands."""
+
+    first: Path
+    files: tuple[Path, ...]
+    problem: Problem | None
+    repairs: tuple[str, ...]
+
+
+def by_stacks(sources: Sequence[Source], root: Path, index: Index) -> list[Source]:
+    """The sources, where those of DICOM are one a stack, named after the folder that the stack lies in.
+
+    Further stacks of a folder get -2, -3 and so on; where folders in different places have one name, the
+    names of the folders above come before. A folder with masks is a case as it stands. Folders with nothing
+    but reports, scouts or screenshots are no cases.
+
+    Args:
+        sources: From `find_sources`.
+        root: The folder that was searched.
+        index: Of that folder.
+    """
+    kept = [item for item in sources if item.kind != "dicom" or item.masks]
+    dicom = [item for item in sources if item.kind == "dicom" and not item.masks]
+    taken = {root / item.place for item in kept}
+    deep = {item.image: item for item in dicom if item.is_deep}
+    homes: dict[Path, list[_Found]] = {}
+    holding: set[Path] = set()
+    for stack in chain.from_iterable(_apart(whole, deep) for whole in index.stacks()):
+        if stack.slices and not _inside(stack.slices[0].path, taken):
+            homes.setdefault(_home(stack, deep), []).append(_found(stack))
+            holding.update(item.path.parent for item in stack.slices)
+    names = _names(homes, root, [item.case for item in kept])
+    made = [source for home in homes for source in _cases(homes[home], home, names[home], root)]
+    damaged = {path.parent for path, _ in index.damaged()}
+    broken = [item for item in dicom if _holds(item, damaged) and not _holds(item, holding)]
+    return sorted(unique([*kept, *made, *broken] or sources), key=lambda item: item.case)
+
+
+def _holds(item: Source, folders: set[Path]) -> bool:
+    """Whether files in one of the folders would be the source's."""
+    return item.image in folders or (item.is_deep and any(item.image in path.parents for path in folders))
+
+
+def _inside(path: Path, folders: set[Path]) -> bool:
+    return any(parent in folders for parent in path.parents)
+
+
+def _apart(stack: Stack, deep: dict[Path, Source]) -> list[Stack]:
+    """Copies of one series in several folders are a stack each, where every folder has the whole of it."""
+    parts: dict[Path, list[SliceHeader]] = {}
+    if stack.is_usable and stack.twins:
+        for item in (*stack.slices, *(twin for _, twin in stack.twins)):
+            parts.setdefault(_case_folder(item.path.parent, deep), []).append(item)
+    fitted = [replace(fit_stack(members), is_split=stack.is_split) for members in parts.values()]
+    if len(fitted) > 1 and all(part.is_usable for part in fitted):
+        return fitted
+    return [stack]
+
+
+def _case_folder(folder: Path, deep: dict[Path, Source]) -> Path:
+    """The folder itself, and CASE for whatever lies in CASE/dicom."""
+    return next((parent.parent for parent in (folder, *folder.parents) if parent in deep), folder)
+
+
+def _home(stack: Stack, deep: dict[Path, Source]) -> Path:
+    """The innermost folder with all its files; for those of CASE/dicom it is CASE."""
+    folders = {item.path.parent for item in stack.slices}
+    home = Path(os.path.commonpath(folders)) if len(folders) > 1 else folders.pop()
+    return _case_folder(home, deep)
+
+
+def _found(stack: Stack) -> _Found:
+    members = [*stack.slices, *(twin for pair in stack.twins for twin in pair[1:])]
+    files = tuple(sorted({item.path for item in members}))
+    return _Found(files[0], files, stack.problem, stack.repairs)
+
+
+def _names(homes: Iterable[Path], root: Path, taken: Sequence[str]) -> dict[Path, str]:
+    plain = {home: home.name if home != root else root.resolve().name for home in homes}
+    times = Counter(name.lower() for name in [*plain.values(), *taken])
+    return {
+        home: name if times[name.lower()] == 1 or home == root else "-".join(home.relative_to(root).parts)
+        for home, name in plain.items()
+    }
+
+
+def _cases(found: Sequence[_Found], home: Path, name: str, root: Path) -> Iterator[Source]:
+    """The cases of one folder; stacks of too few slices are none where there are others."""
+    small = [item for item in found if item.problem and item.problem.code == _SMALL]
+    left = sorted((item for item in found if item not in small), key=lambda item: item.first) or small
+    place = home.relative_to(root).as_posix() if home != root else root.resolve().name
+    folder = _whole_folder(left, home)
+    for number, item in enumerate(left, start=1):
+        source = Source(
+            case=name if number == 1 else f"{name}-{number}",
+            place=place,
+            kind="dicom",
+            image=folder or home,
+            is_deep=folder not in (None, home),
+            files=() if folder else item.files,
+            repairs=item.repairs,
+        )
+        yield source.failing(str(refusal(place, item.problem))) if item.problem else source
+
+
+def _whole_folder(found: Sequence[_Found], home: Path) -> Path | None:
+    """The folder that is read as a whole, with whatever else lies there, as it holds one stack; else None."""
+    if len(found) > 1:
+        return None
+    if all(path.parent == home for path in found[0].files):
+        return home
+    inner = home / DICOM_FOLDER
+    return inner if all(inner in path.parents for path in found[0].files) else None
