@@ -183,6 +183,7 @@ def test_no_truncation_goes_unnoticed(large_file, tmp_path):
 def test_no_flipped_bit_changes_a_voxel_silently(large_file, tmp_path):
     content, path = bytearray(large_file.read_bytes()), tmp_path / "flipped.nii.gz"
     truth = read_image(large_file)
+    frame = 12 + int.from_bytes(content[10:12], "little")  # the gzip header with its extra field
     random = np.random.default_rng(7)
     places = [*random.integers(0, len(content), 150), *range(20), *range(len(content) - 8, len(content))]
     noticed = 0
@@ -195,10 +196,10 @@ def test_no_flipped_bit_changes_a_voxel_silently(large_file, tmp_path):
             volume = read_image(path)
         except WirsungError:
             noticed += 1
-        else:  # only the file's time, system or compression hint may differ
+        else:  # only the file's time, system, compression hint or index of slabs may differ
             np.testing.assert_array_equal(volume.voxels, truth.voxels)
-            assert place < 10
-    assert noticed >= len(places) - 10
+            assert place < frame
+    assert noticed >= len(places) - sum(place < frame for place in places)
 
 
 def test_geometry_that_is_unsure_is_refused(path):

@@ -10,6 +10,7 @@ import SimpleITK
 from scipy.spatial.transform import Rotation
 
 from wirsung.errors import ConfigError, GeometryError, ImageError, StorageError
+from wirsung.imaging import slab_writing
 from wirsung.imaging.nifti_writing import write_nifti
 from wirsung.imaging.volume import Volume
 
@@ -54,7 +55,7 @@ def test_the_gzip_header_holds_no_time_and_no_name(path):
     write_nifti(path, Volume(np.ones((2, 2, 2), np.int16), np.eye(4)))
     content = path.read_bytes()
     assert content[:2] == b"\x1f\x8b"
-    assert content[3] == 0  # no name, no comment, no extra field
+    assert content[3] == 4  # an extra field, the index of slabs; no name, no comment
     assert content[4:8] == bytes(4)  # no time
 
 
@@ -96,19 +97,23 @@ def test_other_names_are_refused(tmp_path):
         write_nifti(tmp_path / "image.mha", Volume(np.zeros((2, 2, 2), np.uint8), np.eye(4)))
 
 
+CONTENTS = slab_writing._contents
+
+
 def noise():
     return Volume(np.random.default_rng(0).integers(0, 2**15, (128, 128, 64)).astype(np.int16), np.eye(4))
 
 
-def fills_up(pieces):
+def fills_up(*inputs):
     """The third piece meets a full disk, as the operating system would say it."""
+    pieces = CONTENTS(*inputs)
     yield next(pieces)
     yield next(pieces)
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def test_a_disk_that_fills_while_writing_leaves_no_file(path, monkeypatch):
-    monkeypatch.setattr("wirsung.imaging.nifti_writing._compressed", fills_up)
+    monkeypatch.setattr("wirsung.imaging.slab_writing._contents", fills_up)
     with pytest.raises(StorageError, match="the disk is full"):
         write_nifti(path, noise())
     assert list(path.parent.iterdir()) == []
@@ -117,7 +122,7 @@ def test_a_disk_that_fills_while_writing_leaves_no_file(path, monkeypatch):
 def test_a_disk_that_fills_leaves_the_earlier_file_whole(path, monkeypatch):
     write_nifti(path, Volume(np.zeros((2, 2, 2), np.uint8), np.eye(4)))
     earlier = path.read_bytes()
-    monkeypatch.setattr("wirsung.imaging.nifti_writing._compressed", fills_up)
+    monkeypatch.setattr("wirsung.imaging.slab_writing._contents", fills_up)
     with pytest.raises(StorageError):
         write_nifti(path, noise())
     assert path.read_bytes() == earlier

@@ -15,9 +15,10 @@ from wirsung.errors import ConfigError, LabelError
 from wirsung.imaging.code_volume import CodeVolume
 from wirsung.imaging.file_order import in_file_order
 from wirsung.imaging.nifti_content import read_content
+from wirsung.imaging.nifti_frame import check_voxels, header_bytes
 from wirsung.imaging.nifti_header import orthogonal_affine
 from wirsung.imaging.run_encoding import RunEncoder
-from wirsung.imaging.slab_writing import header_bytes, write_slabs
+from wirsung.imaging.slab_writing import write_slabs
 from wirsung.imaging.volume import Volume
 
 VOXELS = "labels.nii.gz"
@@ -96,6 +97,7 @@ def write_mask(path: Path, mask: Volume) -> None:
 
 
 def _encoder(codes: Volume, path: Path) -> RunEncoder:
+    check_voxels(codes.voxels, path)
     affine, _ = orthogonal_affine(codes.affine, codes.shape, path)
     header = header_bytes(np.dtype(np.uint8), codes.shape, affine)
     return RunEncoder.of(in_file_order(codes.voxels), header)

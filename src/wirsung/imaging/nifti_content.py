@@ -4,18 +4,16 @@ Every byte is inflated and both checks of gzip (CRC32 and length) are compared; 
 file skip them, and return wrong voxels from a damaged one.
 """
 
-import zlib
 from pathlib import Path
 
 import numpy as np
 
 from wirsung.errors import ImageError
 from wirsung.imaging.arrays import Voxels
+from wirsung.imaging.gzip_members import inflate, inflate_start
 from wirsung.imaging.nifti_header import LONGEST_HEADER, NiftiHeader, parse_header
 
 _GZIP = b"\x1f\x8b"
-_GZIP_WINDOW = 31
-"""zlib's way to ask for a gzip header and trailer, both checked."""
 
 
 def read_content(path: Path) -> tuple[NiftiHeader, Voxels]:
@@ -28,8 +26,8 @@ def read_content(path: Path) -> tuple[NiftiHeader, Voxels]:
     stored = _stored(path)
     # The name is not believed: content decides whether it is compressed.
     if stored.startswith(_GZIP):
-        header = parse_header(_inflate(stored, LONGEST_HEADER, path, whole=False), path)
-        content = _inflate(stored, header.file_bytes, path, whole=True)
+        header = parse_header(inflate_start(stored, LONGEST_HEADER, path), path)
+        content = inflate(stored, header.file_bytes, path)
     else:
         header = parse_header(stored[:LONGEST_HEADER], path)
         content = stored
@@ -49,7 +47,7 @@ def read_header(path: Path) -> NiftiHeader:
     """
     beginning = _stored(path, 64 * 1024)
     if beginning.startswith(_GZIP):
-        beginning = _inflate(beginning, LONGEST_HEADER, path, whole=False)
+        beginning = inflate_start(beginning, LONGEST_HEADER, path)
     return parse_header(beginning[:LONGEST_HEADER], path)
 
 
@@ -66,27 +64,3 @@ def _stored(path: Path, count: int = -1) -> bytes:
         msg = f"{path} is empty. Copy it again."
         raise ImageError(msg)
     return stored
-
-
-def _inflate(stored: bytes, count: int, path: Path, *, whole: bool) -> bytes:
-    """The first `count` bytes; with `whole` all of them, checked, and one more if there are too many."""
-    pieces: list[bytes] = []
-    missing = count
-    rest = stored
-    while rest.strip(b"\0"):  # gzip allows several streams in one file, and zeros after the last
-        stream = zlib.decompressobj(wbits=_GZIP_WINDOW)
-        try:
-            pieces.append(stream.decompress(rest, missing + 1))
-        except zlib.error as error:
-            msg = f"{path} is damaged: its gzip content fails its own check. Copy or download it again."
-            raise ImageError(msg) from error
-        missing -= len(pieces[-1])
-        if missing < 0 or not (whole or missing):
-            break
-        if not stream.eof:
-            if not whole:
-                break
-            msg = f"{path} is damaged: its gzip content ends too early. Copy or download it again."
-            raise ImageError(msg)
-        rest = stream.unused_data
-    return b"".join(pieces)

@@ -10,19 +10,16 @@ from typing import BinaryIO
 
 import numpy as np
 from isal import isal_zlib
-from nibabel.nifti1 import Nifti1Header
 
 from wirsung.compute.atomic import atomic_path
-from wirsung.errors import ConfigError, ImageError
-from wirsung.imaging.arrays import Affine, Voxels
+from wirsung.errors import ConfigError
+from wirsung.imaging.arrays import Voxels
 from wirsung.imaging.file_order import in_file_order
 from wirsung.imaging.gzip_members import MOST_PIECES, Piece, SlabIndex, member_header, member_trailer
+from wirsung.imaging.nifti_frame import check_voxels, header_bytes
 from wirsung.imaging.nifti_header import orthogonal_affine
 from wirsung.imaging.volume import Volume
 
-OFFSET = 352
-"""Bytes before the voxels."""
-_TYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64")
 _SLAB_BYTES = 1 << 18
 """Least bytes in a slab: smaller ones cost size, and half a megabyte is inflated in 2 ms."""
 _BATCH_BYTES = 1 << 24
@@ -50,37 +47,11 @@ def write_slabs(path: Path, volume: Volume) -> int:
         msg = f"{path}: a file of slabs is named .nii.gz. Choose such a name."
         raise ConfigError(msg)
     voxels = volume.voxels.view(np.uint8) if volume.voxels.dtype == np.bool_ else volume.voxels
-    _check(voxels, path)
+    check_voxels(voxels, path)
     affine, _ = orthogonal_affine(volume.affine, volume.shape, path)
     slices = _slices_in_slab(voxels)
     with atomic_path(path) as partial, partial.open("wb") as file:
         return _write(file, header_bytes(voxels.dtype, volume.shape, affine), voxels, slices)
-
-
-def header_bytes(dtype: np.dtype, shape: tuple[int, int, int], affine: Affine) -> bytes:
-    """The bytes before the voxels: a NIfTI-1 header, little endian, and four zeros for no extension."""
-    header = Nifti1Header()
-    header.set_data_dtype(dtype.newbyteorder("="))
-    header.set_data_shape(shape)
-    header.set_sform(affine, code=1)
-    header.set_qform(affine, code=1)
-    header.set_xyzt_units("mm")
-    header["scl_slope"], header["scl_inter"] = 1, 0
-    header["vox_offset"] = OFFSET
-    return bytes(header.as_byteswapped("<").binaryblock).ljust(OFFSET, b"\0")
-
-
-def _check(voxels: Voxels, path: Path) -> None:
-    if voxels.dtype.name not in _TYPES:
-        msg = f"{path}: NIfTI has no number type for {voxels.dtype.name}. It has {', '.join(_TYPES)}."
-        raise ImageError(msg)
-    if max(voxels.shape) > np.iinfo(np.int16).max:
-        msg = f"{path}: NIfTI allows 32767 voxels along an axis, but the shape is {voxels.shape}. Crop it."
-        raise ImageError(msg)
-    if voxels.dtype.kind == "f" and not np.isfinite(voxels).all():
-        bad = int(np.count_nonzero(~np.isfinite(voxels)))
-        msg = f"{path}: {bad} voxels are NaN or infinite, so it was not written. Give them a value first."
-        raise ImageError(msg)
 
 
 def _slices_in_slab(voxels: Voxels) -> int:
