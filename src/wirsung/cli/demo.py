@@ -70,12 +70,13 @@ def steps(settings: DemoSettings) -> list[list[str]]:
         "--seed",
         str(settings.seed),
     ]
+    folds = ["--folds", str(min(5, settings.cases // 3))]
     epochs = [] if settings.epochs is None else ["--epochs", str(settings.epochs)]
     return [
         ["phantom", raw, *cohort, *workers],
         ["curate", raw, dataset, *workers],
         ["check", dataset, *workers],
-        ["split", dataset, "--test-centre", "centre-3"],
+        ["split", dataset, "--test-centre", "centre-3", *folds],
         ["train", dataset, model, "--scheme", "demo-7", "--preset", "demo", *epochs],
         ["predict", dataset, predictions, "--model", model, "--split", "test", "--lesion-probability"],
         ["evaluate", dataset, predictions, "--out", scores, *workers],
