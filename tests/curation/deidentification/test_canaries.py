@@ -21,6 +21,8 @@ from wirsung.curation.settings import CheckSettings, CurateSettings
 from wirsung.datasets.layout import Dataset
 
 LEAST = 57
+PLACES = {"folder name", "inner folder name", "file name"}
+"""What the work folder beside a dataset may hold: where on the user's own disk the files lie."""
 
 
 def _planting():
@@ -64,6 +66,13 @@ def contents(folder):
             rest = stream.unused_data
 
 
+def beside(folder):
+    """Everything that lies beside source and dataset, such as an index and a page, without the key."""
+    for path in sorted(folder.iterdir()):
+        if path.is_dir() and path.name not in ("src", "out"):
+            yield from contents(path)
+
+
 def found(texts, content):
     return {place for place, text in texts.items() if any(needle in content for needle in needles(text))}
 
@@ -97,6 +106,8 @@ def test_none_comes_out_of_curate(tmp_path, capfd, caplog, workers):
     assert Dataset.open(tmp_path / "out").case("case-1").image().shape == (16, 18, 6)
     for name, content in contents(tmp_path / "out"):
         assert found(planted, content) == set(), name
+    for name, content in beside(tmp_path):
+        assert found(planted, content) <= PLACES, name
     said = capfd.readouterr()
     for told in (said.out, said.err, caplog.text, repr(outcomes), repr(checked), repr(outcomes.lines())):
         assert found(planted, told.encode()) == set()

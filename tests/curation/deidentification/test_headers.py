@@ -1,0 +1,28 @@
+import numpy as np
+from pydicom import dcmread
+from pydicom.uid import generate_uid
+
+from wirsung.curation.deidentification.headers import read_scan_headers
+from wirsung.imaging.volume import Volume
+from wirsung.phantom.dicom_writing import SeriesHeader, write_series
+
+
+def test_only_the_slices_of_the_series_are_told_of_and_all_files_are_searched_for(tmp_path):
+    volume = Volume(np.zeros((8, 9, 6), dtype=np.int16), np.diag([-1.0, -1, 2, 1]))
+    write_series(tmp_path, volume, SeriesHeader(1, 1, "ct", "venous", "F", 60, 1, "Siemens"))
+    paths = sorted(tmp_path.iterdir())
+    series = str(dcmread(paths[0]).SeriesInstanceUID)
+    for path, change in zip(
+        paths,
+        (("SeriesInstanceUID", generate_uid()), ("ImageType", ["ORIGINAL", "PRIMARY", "LOCALIZER"])),
+        strict=False,
+    ):
+        header = dcmread(path)
+        setattr(header, *change)
+        header.StationName = "OTHERSTATION"
+        header.save_as(path)
+    (tmp_path / "report.txt").write_text("no DICOM")
+    found = read_scan_headers([*paths, tmp_path / "report.txt"], series)
+    assert len(found.slices) == 4
+    assert "otherstation" in found.originals.values["StationName"]
+    assert "PHANTOM" not in repr(found)
