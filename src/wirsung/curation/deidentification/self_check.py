@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import chain
 from pathlib import Path
+from typing import cast
 from urllib.parse import unquote
 
 import numpy as np
@@ -27,6 +28,7 @@ GLUED_LENGTH = 8
 any four digits occur in a checksum."""
 
 _HEADER_BYTES = 352
+_ERROR = cast(type[Exception], isal_zlib.error)
 _GZIP = b"\x1f\x8b"
 _NIFTI = (b"n+1\0", b"n+2\0")
 _CHUNK = 1 << 20
@@ -113,7 +115,10 @@ class _Needles:
         if content[:2] != _GZIP:
             return self._within_views(content)
         found = self._within_views(content[:_HEADER_BYTES])
-        return found.union(*(self._within_voxels(part) for part in _inflated(content)))
+        try:
+            return found.union(*(self._within_voxels(part) for part in _inflated(content)))
+        except _ERROR:  # not gzip, whatever it begins with
+            return self._within_views(content)
 
     def _within_json(self, content: bytes) -> set[str]:
         """All of its texts; in names of fields and in numbers, which are our own, long values only."""
