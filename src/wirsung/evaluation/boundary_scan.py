@@ -61,19 +61,27 @@ class Boundaries:
         """The places of one label."""
         return self.places[self.starts[label] : self.starts[label + 1]]
 
-    def box_of(self, label: int) -> NDArray[np.int64]:
-        """First z, y, x and last z, y, x of one label, which is that of its boundary."""
-        rest = self.places_of(label) - self.layout.origin
-        planes, in_plane = np.divmod(rest, self.layout.plane)
-        rows, columns = np.divmod(in_plane, self.layout.row)
-        axes = (planes, rows, columns)
-        return np.array([[axis.min() for axis in axes], [axis.max() for axis in axes]])
+    def union(self, codes: Sequence[int], voxels: Bytes) -> "Boundaries":
+        """The boundary of several labels taken together as label 1.
+
+        Where a union ends, one of its parts ends: only the parts' boundaries need to be looked at.
+
+        Args:
+            codes: The labels.
+            voxels: The label map that these boundaries are of.
+        """
+        labels = np.zeros(self.layout.size, dtype=np.uint8)
+        places = np.sort(np.concatenate([self.places_of(code) for code in codes]))
+        return Boundaries.of_slabs(
+            labels, self.layout, [mark_outer(places, member_table(codes), voxels, self.layout, labels)]
+        )
 
 
-def scan_boundaries(voxels: Bytes, layout: Layout) -> Boundaries:
-    """The boundaries of one label map, in C order and read-only."""
-    labels = np.zeros(layout.size, dtype=np.uint8)
-    return Boundaries.of_slabs(labels, layout, [mark_planes(voxels, 0, len(voxels), layout, labels)])
+def member_table(codes: Sequence[int]) -> Bytes:
+    """By label: 1 if it is one of the codes, else 0."""
+    table = np.zeros(VALUES, dtype=np.uint8)
+    table[list(codes)] = 1
+    return table
 
 
 def count_voxels(reference: Bytes, prediction: Bytes, first: int, stop: int) -> Integers:
@@ -199,6 +207,46 @@ def _mark_row(voxels: Bytes, z: int, y: int, outside: Bytes, marks: Bytes) -> No
     # Beside the first and the last voxel of a row the volume ends.
     marks[0] = row[0]
     marks[columns - 1] = row[columns - 1]
+
+
+@compiled
+def mark_outer(places: Integers, members: Bytes, voxels: Bytes, layout: Layout, labels: Bytes) -> Integers:
+    """Write 1 into the map `labels` at the places with a neighbour that is no member, and return them."""
+    planes, rows, columns = voxels.shape
+    outer = np.empty_like(places)
+    count = 0
+    for place in places:
+        z, y, x = voxel_at(place, layout)
+        # Short of the volume's end, the neighbour itself decides.
+        if (
+            z > 0
+            and members[voxels[z - 1, y, x]]
+            and z + 1 < planes
+            and members[voxels[z + 1, y, x]]
+            and y > 0
+            and members[voxels[z, y - 1, x]]
+            and y + 1 < rows
+            and members[voxels[z, y + 1, x]]
+            and x > 0
+            and members[voxels[z, y, x - 1]]
+            and x + 1 < columns
+            and members[voxels[z, y, x + 1]]
+        ):
+            continue
+        labels[place] = 1
+        outer[count] = place
+        count += 1
+    return outer[:count]
+
+
+@compiled
+def voxel_at(place: int, layout: Layout) -> tuple[int, int, int]:
+    """z, y, x of a place."""
+    rest = place - layout.origin
+    z = rest // layout.plane
+    rest -= z * layout.plane
+    y = rest // layout.row
+    return z, y, rest - y * layout.row
 
 
 @compiled

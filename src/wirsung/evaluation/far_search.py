@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from wirsung.evaluation.boundary_scan import Integers, Layout
+from wirsung.evaluation.boundary_scan import Integers, Layout, voxel_at
 from wirsung.evaluation.near_search import Distances, Steps, square
 from wirsung.imaging.compiled import compiled
 
@@ -92,11 +92,7 @@ def locate(places: Integers, layout: Layout, voxels: Voxels) -> Integers:
     for axis in range(3):
         box[axis], box[axis + 3] = 2**62, 0
     for index in range(places.size):
-        rest = places[index] - layout.origin
-        voxels[index, 0] = rest // layout.plane
-        rest -= voxels[index, 0] * layout.plane
-        voxels[index, 1] = rest // layout.row
-        voxels[index, 2] = rest - voxels[index, 1] * layout.row
+        voxels[index, 0], voxels[index, 1], voxels[index, 2] = voxel_at(places[index], layout)
         for axis in range(3):
             box[axis] = min(box[axis], voxels[index, axis])
             box[axis + 3] = max(box[axis + 3], voxels[index, axis])

@@ -6,10 +6,11 @@ The work goes in this order, for all structures at once as far as it can:
 2. A structure of one value on either side is searched in these maps: each of its boundary voxels looks
    around itself in the other map, nearest places first (`near_search`); the few that find nothing go to
    `far_search`.
-3. The boundary of a union is not the union of the boundaries. A structure of several values, such as the
-   pancreas with its parts, is cut out, relabelled as one, and goes through the same two steps. So does
-   every structure whose boundary is made of surface elements (`surfels`), where one corner of the grid can
-   belong to eight structures.
+3. The boundary of a union is not the union of the boundaries, but lies within it. A structure of several
+   values, such as the pancreas with its parts, keeps those boundary voxels of its parts that have a neighbour
+   outside all of them, in a map of its own.
+4. Surface elements (`surfels`) lie at the corners of boundary voxels. One corner can belong to eight
+   structures, so each structure gets its own map of them; the searches are the same.
 
 The time grows with the boundary, not with structures times volume as that of a distance transform each does.
 """
@@ -22,19 +23,16 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from wirsung.evaluation.boundary_scan import (
-    VALUES,
     Boundaries,
-    Bytes,
     Integers,
     count_voxels,
     mark_planes,
-    scan_boundaries,
 )
 from wirsung.evaluation.far_search import far_distances
-from wirsung.evaluation.label_bytes import label_bytes, read_only
+from wirsung.evaluation.label_bytes import label_bytes
 from wirsung.evaluation.near_search import FAR, Ball, Distances, Steps, near_distances
 from wirsung.evaluation.surface_metrics import SurfaceDistances, SurfelDistances
-from wirsung.evaluation.surfels import scan_surfels, surfel_areas
+from wirsung.evaluation.surfels import surfel_areas, surfels
 from wirsung.imaging.arrays import LabelMap
 
 _Item = TypeVar("_Item")
@@ -100,18 +98,16 @@ class LabelPair:
         scan = self._scan
         if len(one) == len(other) == 1:
             return _between(scan.ball, (scan.reference, one[0]), (scan.prediction, other[0]))
-        reference, prediction = self._cut(one, other)
-        ball = Ball(reference.shape, self._steps)
-        first, second = scan_boundaries(reference, ball.layout), scan_boundaries(prediction, ball.layout)
-        return _between(ball, (first, 1), (second, 1))
+        first = scan.reference.union(one, self._maps.reference)
+        second = scan.prediction.union(other, self._maps.prediction)
+        return _between(scan.ball, (first, 1), (second, 1))
 
     def surfel_distances(self, reference_values: Values, prediction_values: Values) -> SurfelDistances:
         """As `distances`, between surface elements."""
         one, other = self._codes(reference_values, 1), self._codes(prediction_values, 0)
-        cut = self._cut(one, other)
-        z, y, x = cut[0].shape
-        ball = Ball((z + 1, y + 1, x + 1), self._steps)
-        (first, first_codes), (second, second_codes) = (scan_surfels(mask, ball.layout) for mask in cut)
+        maps, scan, ball = self._maps, self._scan, self._corner_ball
+        first, first_codes = surfels(scan.reference, one, maps.reference, ball.layout)
+        second, second_codes = surfels(scan.prediction, other, maps.prediction, ball.layout)
         found = _between(ball, (first, 1), (second, 1))
         areas = surfel_areas(self._steps[:3])
         return SurfelDistances(
@@ -122,10 +118,10 @@ class LabelPair:
         )
 
     def all_distances(
-        self, structures: Iterable[tuple[Values, Values]], *, surfels: bool = False
+        self, structures: Iterable[tuple[Values, Values]], *, by_area: bool = False
     ) -> list[SurfaceDistances]:
         """The distances of several structures, each by its values in reference and prediction."""
-        measure = self.surfel_distances if surfels else self.distances
+        measure = self.surfel_distances if by_area else self.distances
         self._scan  # noqa: B018 - before the threads, or each would make its own
         return _each(lambda values: measure(*values), structures, self._threads)
 
@@ -156,18 +152,11 @@ class LabelPair:
         present[0] = False
         return np.flatnonzero(present).tolist()
 
-    def _cut(self, one: list[int], other: list[int]) -> tuple[Bytes, Bytes]:
-        """The structure as 1 in either map, cut out; beyond the cut there is none of it."""
-        _, _, reference, prediction = self._scan
-        boxes = [reference.box_of(code) for code in one] + [prediction.box_of(code) for code in other]
-        low, high = np.min(boxes, axis=(0, 1)), np.max(boxes, axis=(0, 1)) + 1
-        around = tuple(slice(*ends) for ends in zip(low.tolist(), high.tolist(), strict=True))
-        masks = []
-        for voxels, codes in ((self._maps.reference, one), (self._maps.prediction, other)):
-            table = np.zeros(VALUES, dtype=np.uint8)
-            table[codes] = 1
-            masks.append(read_only(table[voxels[around]]))
-        return masks[0], masks[1]
+    @cached_property
+    def _corner_ball(self) -> Ball:
+        """For the corners of the voxels, one more along each axis."""
+        planes, rows, columns = self._maps.reference.shape
+        return Ball((planes + 1, rows + 1, columns + 1), self._steps)
 
 
 def _between(

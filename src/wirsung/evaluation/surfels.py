@@ -13,13 +13,14 @@ A corner is where eight voxels meet. Which of them belong to the mask is a code 
 These rules give the table of google-deepmind/surface-distance, to the last digit, for any spacing.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wirsung.evaluation.boundary_scan import Boundaries, Bytes, Integers, Layout, collect, with_room
+from wirsung.evaluation.boundary_scan import Boundaries, Bytes, Integers, Layout, member_table, voxel_at
 from wirsung.imaging.compiled import compiled
 
 Areas = NDArray[np.float64]
@@ -32,57 +33,70 @@ _CORNERS = tuple(product((0, 1), repeat=3))
 _ROUND = ((0, 0), (0, 1), (1, 1), (1, 0))
 
 
-def scan_surfels(mask: Bytes, layout: Layout) -> tuple[Boundaries, Bytes]:
-    """The corners on the surface of a mask, as label 1, and the code of each.
+def surfels(
+    boundaries: Boundaries, codes: Sequence[int], voxels: Bytes, layout: Layout
+) -> tuple[Boundaries, Bytes]:
+    """The corners on the surface of a structure, as label 1, and the code of each.
+
+    A cube of voxels that the surface passes holds a boundary voxel: only the corners of these are looked at.
 
     Args:
-        mask: 1 inside, 0 outside, in C order.
-        layout: Of a map that is larger than the mask by one along each axis.
+        boundaries: Of all structures.
+        codes: The labels that make the structure.
+        voxels: The label map that the boundaries are of.
+        layout: Of a map that is larger than the label map by one along each axis.
     """
     labels = np.zeros(layout.size, dtype=np.uint8)
-    places = mark_corners(mask, layout, labels)
-    codes = labels[places]
-    labels[places] = 1
-    return Boundaries.of_slabs(labels, layout, [places]), codes
+    places = np.concatenate([boundaries.places_of(code) for code in codes])
+    corners = mark_corners(places, boundaries.layout, (voxels, member_table(codes)), layout, labels)
+    corners.sort()
+    found = labels[corners]
+    labels[corners] = 1
+    return Boundaries.of_slabs(labels, layout, [corners]), found
 
 
 @compiled
-def mark_corners(mask: Bytes, layout: Layout, labels: Bytes) -> Integers:
-    """Write the code of each corner on the surface into the map `labels`, and return their places."""
-    planes, rows, columns = mask.shape
-    outside = np.zeros(columns, dtype=np.uint8)
-    columns_of_four = np.zeros(columns + 2, dtype=np.uint8)
-    codes = np.zeros((columns + 8) // 8 * 8, dtype=np.uint8)
-    places = np.empty(4096, dtype=np.int64)
+def mark_corners(
+    places: Integers, layout: Layout, structure: tuple[Bytes, Bytes], corner_layout: Layout, labels: Bytes
+) -> Integers:
+    """Write the codes of the surface's corners into the map `labels`, and return their places.
+
+    Args:
+        places: Of boundary voxels.
+        layout: Of the map that the places are of.
+        structure: Label map, and by label whether it belongs to the structure.
+        corner_layout: Of `labels`.
+        labels: A map of corners; zero before.
+    """
+    corners = np.empty(8 * places.size, dtype=np.int64)
     count = 0
-    for z in range(planes + 1):
-        for y in range(rows + 1):
-            _gather_four(mask, z, y, outside, columns_of_four[1:-1])
-            _join_fours(columns_of_four, codes[: columns + 1])
-            places = with_room(places, count, columns + 1)
-            count = collect(codes, layout.origin + z * layout.plane + y * layout.row, labels, places, count)
-    return places[:count]
+    for place in places:
+        z, y, x = voxel_at(place, layout)
+        first = corner_layout.origin + z * corner_layout.plane + y * corner_layout.row + x
+        for step in range(8):
+            dz, dy, dx = step >> 2, (step >> 1) & 1, step & 1
+            corner = first + dz * corner_layout.plane + dy * corner_layout.row + dx
+            if labels[corner]:
+                continue
+            code = _code_at(structure, z + dz, y + dy, x + dx)
+            if code != 255:
+                labels[corner] = code
+                corners[count] = corner
+                count += 1
+    return corners[:count]
 
 
 @compiled
-def _gather_four(mask: Bytes, z: int, y: int, outside: Bytes, fours: Bytes) -> None:
-    """Every second bit: the voxels of the four rows around a row of corners, at one x."""
-    planes, rows = mask.shape[0], mask.shape[1]
-    above_before = mask[z - 1, y - 1] if z > 0 and y > 0 else outside
-    above_behind = mask[z - 1, y] if z > 0 and y < rows else outside
-    below_before = mask[z, y - 1] if z < planes and y > 0 else outside
-    below_behind = mask[z, y] if z < planes and y < rows else outside
-    for x in range(fours.size):
-        fours[x] = (above_before[x] << 6) | (above_behind[x] << 4) | (below_before[x] << 2) | below_behind[x]
-
-
-@compiled
-def _join_fours(fours: Bytes, codes: Bytes) -> None:
-    """The codes of a row of corners, each between two columns of four; 0 where all eight are inside."""
-    left, right = fours[:-1], fours[1:]
-    for x in range(codes.size):
-        code = np.uint8((left[x] << 1) | right[x])
-        codes[x] = 0 if code == 255 else code
+def _code_at(structure: tuple[Bytes, Bytes], z: int, y: int, x: int) -> int:
+    """A bit for each of the eight voxels around the corner before voxel (z, y, x), the first the highest."""
+    voxels, members = structure
+    code = 0
+    for step in range(8):
+        plane, row, column = z - 1 + (step >> 2), y - 1 + ((step >> 1) & 1), x - 1 + (step & 1)
+        code <<= 1
+        if 0 <= plane < voxels.shape[0] and 0 <= row < voxels.shape[1] and 0 <= column < voxels.shape[2]:
+            code |= members[voxels[plane, row, column]]
+    return code
 
 
 @lru_cache(maxsize=64)
