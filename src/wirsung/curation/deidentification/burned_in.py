@@ -27,6 +27,8 @@ _BODY_FRACTION = 0.1
 """In MR, organs may be as far below the brightest as air is below them."""
 _MARGIN_PIXELS = 3
 _STRIDE = 3
+_COARSE = 128
+"""Pixels across that are enough to see a body."""
 _CORNERS = np.ones((3, 3), dtype=bool)
 _HEIGHTS = (4, 40)
 _LEAST_AREA = 4
@@ -145,14 +147,18 @@ def _staying(slices: list[np.ndarray], limit: float) -> np.ndarray:
 
 
 def _body(bright: np.ndarray) -> np.ndarray:
-    """The largest bright thing, what it encloses and a margin."""
-    labels, count = ndimage.label(bright, structure=_CORNERS)
+    """The largest bright thing, what it encloses and a margin, to a few pixels."""
+    step = max(1, min(bright.shape) // _COARSE)
+    coarse = bright[::step, ::step]
+    labels, count = ndimage.label(coarse, structure=_CORNERS)
     if count == 0:
         return bright
     largest = labels == 1 + np.argmax(np.bincount(labels.ravel())[1:])
     filled = ndimage.binary_fill_holes(largest)
-    body: np.ndarray = ndimage.binary_dilation(filled, _CORNERS, iterations=_MARGIN_PIXELS)
-    return body
+    margin = -(-_MARGIN_PIXELS // step)
+    body = ndimage.binary_dilation(filled, _CORNERS, iterations=margin)
+    fine: np.ndarray = body.repeat(step, axis=0).repeat(step, axis=1)
+    return fine[: bright.shape[0], : bright.shape[1]]
 
 
 def _glyphs(bright: np.ndarray) -> _Glyphs:
