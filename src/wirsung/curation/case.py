@@ -1,7 +1,7 @@
 """Curating one case: read, convert, align, measure, write."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ from wirsung.curation.labels import Labels, read_labels
 from wirsung.curation.measure import measure, sha256_of_voxels
 from wirsung.curation.metadata import Metadata
 from wirsung.curation.outputs import Staging, remove_case, staged
+from wirsung.curation.pictures import write_picture
+from wirsung.curation.places import picture_path
 from wirsung.curation.pseudonyms import pseudonym
 from wirsung.curation.records import Record, fingerprint, read_record, write_record
 from wirsung.datasets.layout import SUFFIX, Modality, is_case_id
@@ -28,7 +30,7 @@ from wirsung.datasets.manifest import ManifestRow, StructureRow
 from wirsung.datasets.painting import paint
 from wirsung.errors import ImageError, ManifestError, StorageError, WirsungError
 from wirsung.imaging.arrays import Mask
-from wirsung.imaging.nifti import read_image, write_nifti
+from wirsung.imaging.nifti import read_header, read_image, write_nifti
 from wirsung.imaging.orientation import axis_codes, reorient
 from wirsung.imaging.volume import Volume
 
@@ -58,6 +60,8 @@ class CaseTask:
     key: bytes = field(repr=False)
     """For pseudonyms; empty where there is no DICOM."""
     run: str
+    is_reviewed: bool = False
+    """Whether somebody has looked for text in the image and found none."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +128,7 @@ def _curated(task: CaseTask, mark: str) -> Record:
         row = _row(task, image, turned, measured)
         record = Record(source.case, mark, task.run, row, measured, done, dict(task.metadata.values))
         _check_identity(image, staging, record)
+    write_picture(picture_path(task.out, source.case), turned, is_ct=image.modality == "ct")
     write_record(task.out, record)
     return record
 
@@ -160,9 +165,11 @@ def _read_image(task: CaseTask) -> _Image:
                 "does. An image was expected; give label maps with --labels."
             )
             raise ImageError(msg)
-        return _Image(volume, source.modality or told or task.modality)
-    files = dicom_files(source.image, is_deep=source.is_deep)
-    series = read_dicom(files, task.key, task.metadata.values.get("patient", ""))
+        notes = {"SHEAR_MENDED": 1} if read_header(source.image).affine_shift_mm else {}
+        return _Image(volume, source.modality or told or task.modality, notes=notes)
+    files = _dicom_files(source)
+    patient = task.metadata.values.get("patient", "")
+    series = read_dicom(files, task.key, patient, is_reviewed=task.is_reviewed)
     modality: Modality = "ct"
     if not series.is_ct:
         modality = told or task.modality
@@ -173,7 +180,8 @@ def _read_image(task: CaseTask) -> _Image:
     facts = dict(series.facts)
     for column, value in series.identity.items():
         facts[column] = pseudonym(task.key, column, value)
-    return _Image(series.volume, modality, facts, series.notes, series.released, series.originals)
+    notes = {**dict.fromkeys(source.repairs, 1), **series.notes}
+    return _Image(series.volume, modality, facts, notes, series.released, series.originals)
 
 
 def _looks_like_labels(volume: Volume) -> bool:
@@ -249,10 +257,14 @@ def _row(task: CaseTask, image: _Image, turned: Volume, measured: tuple[Structur
     )
 
 
+def _dicom_files(source: Source) -> Sequence[Path]:
+    return source.files or dicom_files(source.image, is_deep=source.is_deep)
+
+
 def _files(source: Source) -> dict[str, Path]:
     """The source's files by their role."""
     if source.kind == "dicom":
-        paths = dicom_files(source.image, is_deep=source.is_deep)
+        paths = _dicom_files(source)
         files = {f"image {number}": path for number, path in enumerate(paths)}
     else:
         files = {"image": source.image}

@@ -42,14 +42,14 @@ class Index:
     """The tree whose files it lists."""
 
     def count(self) -> dict[str, int]:
-        """How many rows are slices, and how many files were set aside or are damaged, by code.
+        """How many rows are slices, and how many are scouts, were set aside or are damaged, by code.
 
         Raises:
             StorageError: The index can't be read.
         """
-        table = self._table(["status", "code"])
-        pairs = zip(table["status"].to_pylist(), table["code"].to_pylist(), strict=True)
-        return dict(Counter(code or status for status, code in pairs))
+        table = self._table(["status", "code", "is_localizer"])
+        rows = zip(*(table[name].to_pylist() for name in table.column_names), strict=True)
+        return dict(Counter("LOCALIZER" if scout else code or status for status, code, scout in rows))
 
     def stacks(self) -> Iterator[Stack]:
         """The stacks of all files, those with a problem included, without opening any of the files.

@@ -8,12 +8,17 @@ from pathlib import Path
 from wirsung.anatomy.schemes import scheme
 from wirsung.compute.cases import Outcome, map_cases
 from wirsung.curation.case import OFFICIAL, CaseTask, curate_case
+from wirsung.curation.index import index_tree
 from wirsung.curation.intake import Source, attach_labels, find_sources
 from wirsung.curation.metadata import Metadata, read_metadata
 from wirsung.curation.outputs import clean_leftovers, sole_writer
+from wirsung.curation.places import index_folder, report_folder
 from wirsung.curation.pseudonyms import key_path, load_key
 from wirsung.curation.records import Record, extend_provenance, read_records, write_record
+from wirsung.curation.report import PAGE_FILE, VERDICTS_FILE, CaseVerdict, write_report
 from wirsung.curation.settings import CurateSettings
+from wirsung.curation.stack_sources import by_stacks
+from wirsung.curation.verdicts import Verdict, judge_failure, judge_notes, write_verdicts
 from wirsung.datasets.description import DESCRIPTION_FILE, Description, read_description, write_description
 from wirsung.datasets.manifest import write_manifest, write_structures
 from wirsung.errors import ConfigError
@@ -48,15 +53,19 @@ def curate(settings: CurateSettings) -> Curation:
     _check_settings(settings)
     source, out = settings.source, settings.out
     metadata, ignored = read_metadata(source) if source.is_dir() else ({}, [])
-    sources, unused = attach_labels(find_sources(source, settings.labels), settings.labels)
+    found = find_sources(source, settings.labels)
+    key = load_key(key_path(out)) if any(item.kind == "dicom" for item in found) else b""
+    found, aside = _by_stacks(settings, found, key)
+    sources, unused = attach_labels(found, settings.labels)
     _check_clip(settings, sources)
     with sole_writer(out):
         write_description(out, _description(settings))
         clean_leftovers(out)
-        tasks = _tasks(settings, sources, metadata)
+        tasks = _tasks(settings, sources, metadata, key)
         outcomes = map_cases(curate_case, tasks, workers=settings.workers, description="curate")
         clean_leftovers(out)  # of workers that were killed
         records = _assemble(out, {item.case: metadata.get(item.case, Metadata()) for item in sources})
+        page = _report(settings, outcomes, aside)
     stay = sorted(set(records).difference(tasks))
     notes = [
         _note("columns of metadata.csv were ignored", ignored),
@@ -64,6 +73,7 @@ def curate(settings: CurateSettings) -> Curation:
         _note("label maps belong to no case", unused),
         _note(f"classes of {settings.label_scheme} have no place in {OFFICIAL}", _dropped(outcomes)),
         _note("cases of the dataset are not in SRC and stay", stay),
+        f"Every verdict, with pictures: {page}",
     ]
     return Curation(outcomes, [note for note in notes if note])
 
@@ -108,11 +118,35 @@ def _description(settings: CurateSettings) -> Description:
     )
 
 
+def _by_stacks(
+    settings: CurateSettings, sources: list[Source], key: bytes
+) -> tuple[list[Source], dict[str, int]]:
+    """The sources, one a stack where they are DICOM, and what the index set aside, by code."""
+    if not any(item.kind == "dicom" for item in sources):
+        return sources, {}
+    index, _ = index_tree(settings.source, index_folder(settings.out), key=key, workers=settings.workers)
+    return by_stacks(sources, settings.source, index), index.count()
+
+
+def _report(settings: CurateSettings, outcomes: Sequence[Outcome[Record]], aside: dict[str, int]) -> Path:
+    """Write the verdicts on all cases of this run, as a table and as a page."""
+    verdicts = [CaseVerdict(item.case, _verdict(item)) for item in outcomes]
+    folder = report_folder(settings.out)
+    write_verdicts(folder / VERDICTS_FILE, [(item.case, item.verdict) for item in verdicts])
+    name = settings.name or settings.out.resolve().name
+    write_report(folder / PAGE_FILE, name, verdicts, aside, settings.out)
+    return folder / PAGE_FILE
+
+
+def _verdict(outcome: Outcome[Record]) -> Verdict:
+    if outcome.value is None:
+        return judge_failure(outcome.message)
+    return judge_notes(outcome.value.provenance["notes"])
+
+
 def _tasks(
-    settings: CurateSettings, sources: Sequence[Source], metadata: dict[str, Metadata]
+    settings: CurateSettings, sources: Sequence[Source], metadata: dict[str, Metadata], key: bytes
 ) -> dict[str, CaseTask]:
-    has_dicom = any(item.kind == "dicom" for item in sources)
-    key = load_key(key_path(settings.out)) if has_dicom else b""
     labels = scheme(settings.label_scheme)
     run = datetime.now(UTC).isoformat(timespec="milliseconds")
     tasks = {}
@@ -120,7 +154,15 @@ def _tasks(
         told = metadata.get(item.case, Metadata())
         source = item.failing(told.problem) if told.problem else item
         tasks[item.case] = CaseTask(
-            source, told, settings.out, labels, settings.modality, settings.clip_hu, key, run
+            source,
+            told,
+            settings.out,
+            labels,
+            settings.modality,
+            settings.clip_hu,
+            key,
+            run,
+            is_reviewed=item.case in settings.no_burned_in_text,
         )
     return tasks
 
