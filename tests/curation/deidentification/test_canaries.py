@@ -94,7 +94,7 @@ def test_at_least_57_strings_are_planted_and_the_search_finds_every_one(tmp_path
     assert seen == set(parts(planted))
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_none_comes_out_of_curate(tmp_path, capfd, caplog, workers):
     caplog.set_level(logging.DEBUG)
     planted = parts(plant(tmp_path / "src/case-1/dicom"))

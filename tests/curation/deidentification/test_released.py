@@ -131,6 +131,7 @@ def test_the_file_names_the_profile_and_its_options_and_holds_no_key():
     codes = [method["code"] for method in content["deidentification"]["methods"]]
     assert codes == ["113100", "113105", "113107", "113108"]
     assert content["attributes"] == {"KVP": 120.0}
+    assert "certifies no anonymity" in content["deidentification"]["note"]
     told = json.dumps(content, allow_nan=False)
     assert KEY.hex() not in told
     assert "4711" not in told
