@@ -1,6 +1,7 @@
 """Small references and predictions whose scores are known by hand."""
 
 import json
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +12,9 @@ from hypothesis import settings
 
 from wirsung.imaging.nifti_writing import write_nifti
 from wirsung.imaging.volume import Volume
+
+# Tests and worker processes import what stands beside this file by name.
+sys.path.insert(0, str(Path(__file__).parent))
 
 # A busy machine must not fail a law.
 settings.register_profile("evaluation", deadline=None)

@@ -116,16 +116,25 @@ def surfel_areas(steps_mm: tuple[float, float, float]) -> Areas:
         >>> float(surfel_areas((1.0, 1.0, 1.0))[1]) == 3**0.5 / 8
         True
     """
-    areas = np.zeros(256)
-    for code in range(1, 255):
-        for polygon in _polygons(code):
-            areas[code] += _area(polygon, _largest_cut(polygon), np.array(steps_mm))
-    return areas
+    codes, normals = _triangles()
+    z_mm, y_mm, x_mm = steps_mm
+    # Scaling the axes scales a triangle's normal, whose length is the area, by the faces' areas.
+    lengths = np.linalg.norm(normals * np.array([y_mm * x_mm, z_mm * x_mm, z_mm * y_mm]), axis=1)
+    return np.bincount(codes, lengths, minlength=256).astype(np.float64)
+
+
+@lru_cache(maxsize=1)
+def _triangles() -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Code and normal of every triangle on a cube of edge 1; a normal is as long as its triangle is large."""
+    found = [
+        (code, normal) for code in range(1, 255) for ring in _polygons(code) for normal in _largest_cut(ring)
+    ]
+    return np.array([code for code, _ in found]), np.array([normal for _, normal in found])
 
 
 def _polygons(code: int) -> list[_Polygon]:
     """The surface of a code as closed polygons, in units of the cube's edge."""
-    fewer = code if code.bit_count() <= 4 else 255 - code
+    fewer = min(code, 255 - code, key=lambda item: (item.bit_count(), item))
     inside = {corner for bit, corner in enumerate(reversed(_CORNERS)) if fewer >> bit & 1}
     neighbours: dict[_Edge, list[_Edge]] = {}
     for face in _faces():
@@ -163,11 +172,19 @@ def _lines(face: list[_Corner], inside: set[_Corner]) -> list[tuple[_Edge, _Edge
     return [(edges[turn], edges[(turn + 1) % 4]) for turn in range(4) if face[turn] in inside]
 
 
-def _largest_cut(polygon: _Polygon) -> _Triangles:
-    """The triangles with the largest area on a cube of edge 1."""
-    return max(
-        _cuts(0, len(polygon) - 1), key=lambda triangles: round(_area(polygon, triangles, np.ones(3)), 9)
-    )
+def _largest_cut(polygon: _Polygon) -> list[NDArray[np.float64]]:
+    """The normals of the triangles with the largest area."""
+
+    def normals(triangles: _Triangles) -> list[NDArray[np.float64]]:
+        sides = [
+            (polygon[two] - polygon[one], polygon[three] - polygon[one]) for one, two, three in triangles
+        ]
+        return [np.cross(*pair) / 2 for pair in sides]
+
+    def area(triangles: _Triangles) -> float:
+        return round(sum(float(np.linalg.norm(normal)) for normal in normals(triangles)), 9)
+
+    return normals(max(_cuts(0, len(polygon) - 1), key=area))
 
 
 def _cuts(first: int, last: int) -> list[_Triangles]:
@@ -180,12 +197,3 @@ def _cuts(first: int, last: int) -> list[_Triangles]:
         for before in _cuts(first, middle)
         for behind in _cuts(middle, last)
     ]
-
-
-def _area(polygon: _Polygon, triangles: _Triangles, scale: NDArray[np.float64]) -> float:
-    """Area of the triangles when each axis is scaled."""
-    total = 0.0
-    for one, two, three in triangles:
-        sides = (polygon[two] - polygon[one]) * scale, (polygon[three] - polygon[one]) * scale
-        total += float(np.linalg.norm(np.cross(*sides))) / 2
-    return total
