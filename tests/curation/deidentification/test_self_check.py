@@ -1,16 +1,21 @@
 import gzip
 import json
+from datetime import date
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydicom import dcmread
 
 from wirsung.curation.deidentification.originals import Originals
 from wirsung.curation.deidentification.self_check import Leak, files_below, find_leaks, refuse_leaks
+from wirsung.curation.run import curate
+from wirsung.curation.settings import CurateSettings
 from wirsung.errors import ImageError
 from wirsung.imaging.nifti import write_nifti
 from wirsung.imaging.volume import Volume
+from wirsung.phantom.dicom_writing import SeriesHeader, write_series
 
 NAME = "mustermann"
 HELD = Originals({"PatientName": frozenset({NAME, "erika", "änne"}), "StudyID": frozenset({"4711"})})
@@ -104,6 +109,42 @@ def test_short_values_that_stand_alone_are_found(content):
 def test_our_own_words_are_no_leak():
     held = Originals({"StudyDescription": frozenset({"pancreas", "venous", "liver", "axial"})})
     assert find_leaks({"pancreas.nii.gz": b'{"a": "liver", "phase": "venous"}'}, held) == []
+
+
+CLINIC = {
+    "PatientName": "Anonymous^Patient",
+    "StudyDescription": "CT Abdomen",
+    "SeriesDescription": "venous",
+    "ProtocolName": "Pancreas",
+    "BodyPartExamined": "ABDOMEN",
+    "StationName": "CT01",
+    "StudyID": "1000",
+    "AccessionNumber": "2026",
+    "PatientID": "1",
+    "ManufacturerModelName": "Helix",
+    "SoftwareVersions": "0.1.0",
+    "ImageComments": "none",
+    "OperatorsName": "Case^Test",
+    "PerformedProcedureStepDescription": "Liver Phantom Scan",
+    "ConvolutionKernel": "B30f",
+    "InstitutionName": "DICOM",
+}
+
+
+def test_the_usual_words_of_headers_do_not_fail_a_case(tmp_path):
+    folder = tmp_path / "src/case-1/dicom"
+    folder.mkdir(parents=True)
+    noise = np.random.default_rng(0).normal(40, 20, (20, 22, 8)).round().astype(np.int16)
+    volume = Volume(noise, np.diag([-2.0, -2, 3, 1]))
+    write_series(folder, volume, SeriesHeader(1, 1, "ct", "venous", "F", 60, 1, "Siemens"))
+    for path in folder.iterdir():
+        header = dcmread(path)
+        for name, value in CLINIC.items():
+            setattr(header, name, value)
+        header.InstanceCreationDate = f"{date.today():%Y%m%d}"
+        header.save_as(path)
+    (outcome,) = curate(CurateSettings(tmp_path / "src", tmp_path / "out"))
+    assert (outcome.status, outcome.message) == ("done", "")
 
 
 def test_the_message_names_attribute_and_file_and_never_the_value(tmp_path):

@@ -18,6 +18,7 @@ from urllib.parse import unquote
 import numpy as np
 from isal import isal_zlib
 
+from wirsung import __version__
 from wirsung.anatomy.structures import structures
 from wirsung.curation.deidentification.allowed import own_words
 from wirsung.curation.deidentification.originals import Originals
@@ -35,6 +36,7 @@ _CHUNK = 1 << 20
 _QUARTER = 4
 _WORDS = (
     *("wirsung", "dicom", "nifti", "masks", "label map", "train", "test", "image", "none", "true", "false"),
+    *("case", "scan", "study", "series", "patient", "subject", "phantom", "anonymous", "anonymized", "json"),
     *("non-contrast", "native", "arterial", "pancreatic", "venous", "portal", "delayed", "abdomen"),
 )
 
@@ -205,7 +207,9 @@ def _is_letter(values: np.ndarray) -> np.ndarray:
 @cache
 def _own_words() -> frozenset[str]:
     """Words that the program writes whatever a header says."""
-    return frozenset(chain(_WORDS, own_words(), structures(), *(name.split("_") for name in structures())))
+    return frozenset(
+        chain(_WORDS, [__version__], own_words(), structures(), *(name.split("_") for name in structures()))
+    )
 
 
 def _read(path: Path) -> bytes:
