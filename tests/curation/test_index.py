@@ -144,6 +144,20 @@ def test_only_what_changed_is_read_again(tree):
     assert (read, index.count()["slice"]) == (0, 6)
 
 
+def test_a_folder_of_very_many_files_is_indexed_in_parts(tree, monkeypatch):
+    whole = indexed(tree)[0]._table(None).sort_by("file")
+    shutil.rmtree(tree.parent / "index")
+    monkeypatch.setattr(index_module, "_LARGEST", 2)
+    index, _, read = indexed(tree)
+    assert read == 14
+    assert sum("-of-4" in path.name for path in (tree.parent / "index").iterdir()) == 4
+    assert index._table(None).sort_by("file").equals(whole)
+    assert indexed(tree)[2] == 0
+    monkeypatch.undo()
+    assert indexed(tree)[2] == 8  # those of the folders that were in parts, whose shards are gone
+    assert index._table(None).sort_by("file").equals(whole)
+
+
 def test_a_damaged_shard_is_made_anew(tree):
     indexed(tree)
     victim = sorted((tree.parent / "index").iterdir())[0]

@@ -1,8 +1,9 @@
 """The index of a tree of files: each header is read once, and again only where its file changed.
 
-It is a folder of Parquet files. Folders are spread over at most 256 shards by the hash of their name. A shard
-is one file and one task, so a killed run loses the shards it was at, and no process holds more than one in
-memory. The index holds file names, which exports take from patients: it lies beside a dataset, never inside.
+It is a folder of Parquet files. Folders are spread over at most 256 shards by the hash of their name, and one
+of very many files has shards of its own. A shard is one file and one task, so a killed run loses the shards
+it was at, and no process holds more than one in memory. The index holds file names, which exports take from
+patients: it lies beside a dataset, never inside.
 """
 
 import hashlib
@@ -11,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from zlib import crc32
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -30,6 +32,8 @@ _VERSION = b"1"
 _SUFFIX = ".parquet"
 _ROWS_AT_ONCE = 50_000
 """Above, series are taken in sixteen parts."""
+_LARGEST = 50_000
+"""Files of one folder in a shard."""
 _PARTS = "0123456789abcdef"
 
 
@@ -48,8 +52,11 @@ class Index:
             StorageError: The index can't be read.
         """
         table = self._table(["status", "code", "is_localizer"])
-        rows = zip(*(table[name].to_pylist() for name in table.column_names), strict=True)
-        return dict(Counter("LOCALIZER" if scout else code or status for status, code, scout in rows))
+        found: Counter[str] = Counter()
+        for row in table.group_by(table.column_names).aggregate([([], "count_all")]).to_pylist():
+            name = "LOCALIZER" if row["is_localizer"] else row["code"] or row["status"]
+            found[name] += row["count_all"]
+        return dict(found)
 
     def stacks(self) -> Iterator[Stack]:
         """The stacks of all files, those with a problem included, without opening any of the files.
@@ -86,7 +93,6 @@ class Index:
 
     def _table(self, columns: list[str] | None, where: pc.Expression | None = None) -> pa.Table:
         try:
-            # In the order of the files, so that the same tree gives the same stacks.
             return self._dataset().to_table(columns=columns, filter=where)
         except (pa.ArrowException, OSError) as error:
             msg = f"{self.folder} can't be read as an index. Delete it, and index the files anew."
@@ -104,6 +110,17 @@ class _Shard:
     folders: tuple[str, ...]
     path: Path
     key: bytes = field(repr=False)
+    part: int = 0
+    parts: int = 1
+    """Of a folder of very many files only those are the shard's whose hash falls into its part."""
+
+    def files(self) -> Iterator[Path]:
+        """The files in its folders, in the order of their names."""
+        for name in self.folders:
+            for path in sorted((self.root / name).iterdir()):
+                is_ours = self.parts == 1 or crc32(os.fsencode(path.name)) % self.parts == self.part
+                if is_ours and path.name[0] != "." and not path.is_dir():
+                    yield path
 
 
 def index_tree(root: Path, folder: Path, *, key: bytes, workers: int = 1) -> tuple[Index, list[Outcome[int]]]:
@@ -122,15 +139,7 @@ def index_tree(root: Path, folder: Path, *, key: bytes, workers: int = 1) -> tup
     if not root.is_dir():
         msg = f"{root} is no folder. Name the folder with the raw scans."
         raise ManifestError(msg)
-    spread: dict[str, list[str]] = {}
-    for name in _folders(root):
-        spread.setdefault(hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()[:2], []).append(
-            name
-        )
-    shards = {
-        digits: _Shard(root, tuple(names), folder / f"{digits}{_SUFFIX}", key)
-        for digits, names in sorted(spread.items())
-    }
+    shards = _shards(root, folder, key)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -147,8 +156,26 @@ def index_tree(root: Path, folder: Path, *, key: bytes, workers: int = 1) -> tup
     return Index(folder, root), outcomes
 
 
-def _folders(root: Path) -> Iterator[str]:
-    """The folders with files, relative to the root; links to folders are not followed."""
+def _shards(root: Path, folder: Path, key: bytes) -> dict[str, _Shard]:
+    """The shards by the name of their file."""
+    spread: dict[str, list[str]] = {}
+    shards: dict[str, _Shard] = {}
+    for name, count in _folders(root):
+        digits = hashlib.sha256(os.fsencode(name)).hexdigest()
+        if count <= _LARGEST:
+            spread.setdefault(digits[:2], []).append(name)
+            continue
+        parts = 1 << (count // _LARGEST).bit_length()  # a power of two, so that it seldom changes
+        for part in range(parts):
+            label = f"{digits[:16]}-{part}-of-{parts}"
+            shards[label] = _Shard(root, (name,), folder / f"{label}{_SUFFIX}", key, part, parts)
+    for label, names in spread.items():
+        shards[label] = _Shard(root, tuple(names), folder / f"{label}{_SUFFIX}", key)
+    return dict(sorted(shards.items()))
+
+
+def _folders(root: Path) -> Iterator[tuple[str, int]]:
+    """The folders with files, relative to the root, and how many; links to folders are not followed."""
 
     def refuse(error: OSError) -> None:
         msg = f"{error.filename} can't be listed ({error.strerror}). Mend its rights, or take it away."
@@ -156,8 +183,9 @@ def _folders(root: Path) -> Iterator[str]:
 
     for place, folders, files in os.walk(root, onerror=refuse):
         folders[:] = sorted(name for name in folders if name[0] != ".")
-        if any(name[0] != "." for name in files):
-            yield Path(place).relative_to(root).as_posix()
+        count = sum(name[0] != "." for name in files)
+        if count:
+            yield Path(place).relative_to(root).as_posix(), count
 
 
 def _index_shard(shard: _Shard) -> int:
@@ -170,18 +198,15 @@ def _index_shard(shard: _Shard) -> int:
     before = _rows_before(shard.path, mark)
     rows: list[Row] = []
     kept = read = 0
-    for name in shard.folders:
-        for path in sorted(path for path in (shard.root / name).iterdir() if path.name[0] != "."):
-            if path.is_dir():
-                continue
-            file, stat = path.relative_to(shard.root).as_posix(), _stat(path)
-            known = before.get(file, [])
-            if known and (known[0]["size"], known[0]["mtime_ns"]) == stat:
-                rows += known
-                kept += 1
-            else:
-                rows += rows_of(path, file, stat, shard.key)
-                read += 1
+    for path in shard.files():
+        file, stat = path.relative_to(shard.root).as_posix(), _stat(path)
+        known = before.get(file, [])
+        if known and (known[0]["size"], known[0]["mtime_ns"]) == stat:
+            rows += known
+            kept += 1
+        else:
+            rows += rows_of(path, file, stat, shard.key)
+            read += 1
     if not read and kept == len(before) and shard.path.is_file():
         raise Skip(0)
     table = pa.Table.from_pylist(rows, schema=ROW_SCHEMA).replace_schema_metadata(mark)
