@@ -161,6 +161,8 @@ def test_the_command_line_says_nothing_of_them(tmp_path):
     assert done.returncode == 0, done.stderr.decode()[-300:]
     assert found(planted, done.stdout) == set()
     assert found(planted, done.stderr) == set()
+    for name, content in contents(tmp_path / "out"):
+        assert found(planted, content) == set(), name
 
 
 def test_a_case_named_after_its_patient_is_refused_and_nothing_of_it_stays(tmp_path, capfd):
