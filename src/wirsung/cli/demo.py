@@ -5,6 +5,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import tyro
 
@@ -16,7 +17,7 @@ from wirsung.errors import WirsungError
 class DemoSettings:
     """The whole way on a phantom cohort: DICOM, dataset, model, predictions, scores, report."""
 
-    out: tyro.conf.Positional[Path] = Path("demo")
+    out: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="OUT")] = Path("demo")
     """Folder for everything; run again, and what is done is skipped."""
     cases: int = 30
     """Phantom patients, over three centres; the third centre is held out."""

@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import tyro
 
@@ -21,7 +21,7 @@ _FREE_GB = 10
 class DoctorSettings:
     """Check this installation and this machine."""
 
-    folder: tyro.conf.Positional[Path] = Path()
+    folder: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="FOLDER")] = Path()
     """Where outputs will go; its free space is checked."""
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import tyro
 
@@ -11,9 +11,9 @@ import tyro
 class CurateSettings:
     """Turn raw DICOM or NIfTI into a dataset in the PanTS layout."""
 
-    source: tyro.conf.Positional[Path]
+    source: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="SRC")]
     """Raw scans, only read: a folder of cases or of NIfTI files, one DICOM series, or one NIfTI file."""
-    out: tyro.conf.Positional[Path]
+    out: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="OUT")]
     """The dataset; run again, and cases whose source did not change are skipped."""
     labels: Path | None = None
     """A label map, or a folder of label maps <case>.nii.gz, where the labels don't lie beside the images."""
@@ -39,7 +39,7 @@ class CurateSettings:
 class CheckSettings:
     """Audit a dataset and list what is wrong with it."""
 
-    dataset: tyro.conf.Positional[Path]
+    dataset: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="DATASET")]
     """The dataset; only read."""
     out: Path | None = None
     """Where to write the list of findings, .csv or .json; nowhere by default."""

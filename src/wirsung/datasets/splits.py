@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import tyro
 
@@ -22,7 +22,7 @@ _SCHEMA = 1
 class SplitSettings:
     """Divide a dataset's patients into folds and a test set."""
 
-    dataset: tyro.conf.Positional[Path]
+    dataset: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="DATASET")]
     """The dataset."""
     test_centre: tuple[str, ...] = ()
     """Centres that nobody learns from; their cases are the test set, beside those of ImageTe/."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import tyro
 
@@ -11,9 +11,9 @@ import tyro
 class EvaluateSettings:
     """Score predictions against references: exact metrics, honest statistics, one report."""
 
-    reference: tyro.conf.Positional[Path]
+    reference: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="REFERENCE")]
     """A dataset, or a folder of label maps named <case>.nii.gz."""
-    prediction: tyro.conf.Positional[Path]
+    prediction: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="PREDICTION")]
     """A folder of label maps named <case>.nii.gz; <case>_lesion.nii.gz beside is the lesion's probability."""
     out: Path = Path("scores")
     """Folder for scores.parquet, scores.csv, summary.json and report.html."""

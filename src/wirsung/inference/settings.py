@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import tyro
 
@@ -13,9 +13,9 @@ from wirsung.errors import ConfigError
 class PredictSettings:
     """Predict label maps with a trained model."""
 
-    source: tyro.conf.Positional[Path]
+    source: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="INPUT")]
     """A NIfTI image, a DICOM series folder, a folder of either, or a dataset."""
-    out: tyro.conf.Positional[Path]
+    out: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="OUT")]
     """Folder for the label maps; run again, and what is done is skipped."""
     model: Path | None = None
     """The model folder."""

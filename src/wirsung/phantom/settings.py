@@ -4,7 +4,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import tyro
 
@@ -23,7 +23,7 @@ _NOT_OF_A_CASE = ("out", "cases", "workers")
 class PhantomSettings:
     """Write a synthetic cohort of abdominal scans whose truth is known."""
 
-    out: tyro.conf.Positional[Path]
+    out: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="OUT")]
     """Folder for the cohort; run again, and finished cases of the same settings are skipped."""
     cases: int = 8
     """Patients; case k of a seed is the same however many there are."""

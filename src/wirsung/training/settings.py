@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import tyro
 
@@ -17,9 +17,9 @@ PresetName = Literal["default", "demo"]
 class TrainSettings:
     """Train a network on one fold of a dataset."""
 
-    dataset: tyro.conf.Positional[Path]
+    dataset: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="DATASET")]
     """The dataset, with the splits that wirsung split makes."""
-    out: tyro.conf.Positional[Path]
+    out: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="OUT")]
     """The model folder; run again, training goes on where it stopped, and a finished fold is skipped."""
     network: Network = "nnunet"
     """nnU-Net's plain U-Net, or its residual encoders for 9, 24 or 40 GB of GPU memory."""
