@@ -85,3 +85,9 @@ def test_a_missing_extra_is_named(monkeypatch, capsys):
     monkeypatch.setattr("wirsung.cli.running.run_verb", stage)
     assert main(["train", "dataset", "model"]) == 2
     assert "pip install 'wirsung[train]'" in capsys.readouterr().err
+
+
+def test_output_that_nobody_reads_ends_quietly():
+    command = f"{sys.executable} -m wirsung train --help | head -n 1"
+    run = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    assert run.stderr == ""

@@ -1,5 +1,6 @@
 """The command line: one verb a stage. Nothing of a stage is imported before its verb is chosen."""
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -9,6 +10,7 @@ from wirsung.errors import ConfigError, WirsungError, near_names
 __all__ = ["main"]
 
 INTERRUPTED = 130
+PIPE_CLOSED = 141
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,6 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write(f"\nwirsung {name}: interrupted. What is done is kept; run it again to go on.\n")
         return INTERRUPTED
+    except BrokenPipeError:  # the reader of our output, such as head, has seen enough
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - so that the last flush is quiet too
+        return PIPE_CLOSED
 
 
 def _run(name: str, words: list[str]) -> int:

@@ -59,7 +59,7 @@ def _outcomes(result: Any) -> list[Outcome[Any]]:  # noqa: ANN401 - each stage h
 def _print(result: Any, outcomes: list[Outcome[Any]]) -> None:  # noqa: ANN401
     console = Console(highlight=False)
     for line in getattr(result, "lines", list)():
-        console.print(line)
+        console.print(line, soft_wrap=True)  # a path must stay one word
     if not outcomes:
         return
     counts = {name: sum(item.status == name for item in outcomes) for name in ("done", "skipped", "failed")}
