@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import numpy as np
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from wirsung.anatomy.schemes import scheme
 from wirsung.evaluation.case import CaseName, Pair, mask_of, score_case
 from wirsung.evaluation.protocol import protocol
-from wirsung.evaluation.surface import surface_distances
+from wirsung.evaluation.surface import surface_distances, surfel_distances
 from wirsung.evaluation.views import views
 from wirsung.imaging.volume import Volume
 
@@ -74,6 +75,18 @@ def test_volumes_come_from_the_affine():
     volume = Volume(voxels, sheared)
     rows = {(row.structure, row.metric): row.value for row in score_case(NAME, Pair(volume, volume), VIEWS)}
     assert rows["pancreas", "volume_ml"] == pytest.approx(1000 * 3 / 1000)
+
+
+def test_the_protocol_decides_what_the_boundary_is():
+    reference, prediction = random_pair(1, fortran=False)
+    by_area = CaseName("case", "method", dataclasses.replace(PANTS, surfels=True))
+    rows = {
+        (row.structure, row.metric): row for row in score_case(by_area, Pair(reference, prediction), VIEWS)
+    }
+    masks = [np.isin(volume.voxels, VIEWS[0].reference_values) for volume in (reference, prediction)]
+    expected = surfel_distances(*masks, reference.spacing_mm)
+    assert rows["pancreas", "nsd_2mm"].value == expected.nsd(2.0, strict=True)
+    assert rows["pancreas", "hd95"].value == expected.hd95
 
 
 def test_the_values_present_are_known():

@@ -51,6 +51,7 @@ def test_a_file_of_ones_own_is_a_protocol(tmp_path):
         ("schema = 1", "schema = 2", "schema is missing or wrong"),
         ("test =", "tset =", "key 'tset'.*Did you mean test"),
         ('"<="', '"=<"', "test is missing or wrong"),
+        ('test = "<="', 'boundary = "mesh"', "boundary is missing or wrong"),
         ('"nsd", "dsc"', '"nsd", "dcs"', "no metric named 'dcs'.*Did you mean dsc"),
         ("[1.0, 2.5]", "[]", "nsd needs tolerances_mm above 0"),
         ("[1.0, 2.5]", "[-1.0]", "nsd needs tolerances_mm above 0"),
@@ -62,6 +63,14 @@ def test_a_wrong_file_is_refused_with_the_reason(tmp_path, before, after, messag
     (tmp_path / "own.toml").write_text(OWN.replace(before, after, 1))
     with pytest.raises(ConfigError, match=message):
         protocol(tmp_path / "own.toml")
+
+
+def test_a_protocol_says_which_boundary_it_measures(tmp_path):
+    assert protocol("pants").convention == "Boundary: voxel; near is < 2 mm."
+    (tmp_path / "own.toml").write_text(OWN.replace("headline", 'boundary = "surfel"\nheadline'))
+    own = protocol(tmp_path / "own.toml")
+    assert own.surfels
+    assert own.convention == "Boundary: surfel; near is <= 1 mm and 2.5 mm."
 
 
 def test_an_unknown_protocol_is_answered_with_the_near_ones():

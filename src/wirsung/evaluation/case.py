@@ -40,9 +40,9 @@ class CaseName:
 class Pair:
     """Two label maps, read once for all structures."""
 
-    def __init__(self, reference: Volume, prediction: Volume, *, threads: int = 1) -> None:
+    def __init__(self, reference: Volume, prediction: Volume) -> None:
         self.reference, self.prediction = reference, prediction
-        self._maps = LabelPair(reference.voxels, prediction.voxels, reference.spacing_mm, threads=threads)
+        self._maps = LabelPair(reference.voxels, prediction.voxels, reference.spacing_mm)
         self._counts = self._maps.counts
 
     @property

@@ -123,7 +123,13 @@ class LabelPair:
         """The distances of several structures, each by its values in reference and prediction."""
         measure = self.surfel_distances if by_area else self.distances
         self._scan  # noqa: B018 - before the threads, or each would make its own
-        return _each(lambda values: measure(*values), structures, self._threads)
+
+        def sorted_too(values: tuple[Values, Values]) -> SurfaceDistances:
+            found = measure(*values)
+            found.increasing_mm  # noqa: B018 - every metric needs it, and here the threads share the work
+            return found
+
+        return _each(sorted_too, structures, self._threads)
 
     @cached_property
     def _scan(self) -> _Scan:

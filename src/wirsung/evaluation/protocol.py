@@ -80,6 +80,23 @@ class Protocol:
         return "surfel" if self.surfels else "voxel"
 
     @property
+    def convention(self) -> str:
+        """What every table of surface metrics says of its numbers; empty where there are none.
+
+        Example:
+            >>> protocol("pants").convention
+            'Boundary: voxel; near is < 2 mm.'
+        """
+        if not self.needs_surfaces:
+            return ""
+        taus = " and ".join(f"{tau:g} mm" for tau in self.tolerances_mm) if "nsd" in self.metrics else ""
+        return (
+            f"Boundary: {self.boundary}; near is {self.test} {taus}."
+            if taus
+            else f"Boundary: {self.boundary}."
+        )
+
+    @property
     def needs_surfaces(self) -> bool:
         """Whether any metric needs distances."""
         return bool(SURFACE.intersection(self.metrics))

@@ -30,6 +30,13 @@ from wirsung.pages.template import (
     write_page,
 )
 
+_BOUNDARIES = {
+    "voxel": "Voxels of the mask with one of six neighbours outside it; beyond the volume is outside. "
+    "Distances go between voxel centres.",
+    "surfel": "Surface elements of marching cubes at the corners of voxels, each weighing its area; beyond "
+    "the volume is outside. Distances go between corners.",
+}
+
 
 def write_report(path: Path, evaluated: Evaluated) -> None:
     """Write the page."""
@@ -156,22 +163,17 @@ def _definitions(evaluated: Evaluated) -> Iterator[tuple[str, str]]:
     protocol = evaluated.protocol
     yield "DSC", "2|P∩G| / (|P| + |G|), 0 to 1."
     if protocol.needs_surfaces:
-        yield (
-            "Boundary",
-            "Voxels of the mask with one of six neighbours outside it; beyond the volume is outside.",
-        )
+        yield "Boundary", _BOUNDARIES[protocol.boundary]
     for tau in protocol.tolerances_mm if "nsd" in protocol.metrics else ():
+        what = "area of both surfaces" if protocol.surfels else "both boundaries' voxels"
         yield (
             f"NSD {tau:g} mm",
-            f"Fraction of both boundaries' voxels, pooled, whose distance to the other boundary is "
-            f"{protocol.test} {tau:g} mm, between voxel centres; a distance within a millionth of {tau:g} mm "
-            "counts as equal to it.",
+            f"Fraction of {what}, pooled, whose distance to the other one is {protocol.test} {tau:g} mm; a "
+            f"distance within a millionth of {tau:g} mm counts as equal to it.",
         )
     if "hd95" in protocol.metrics:
-        yield (
-            "HD95",
-            "The larger of the two directions' 95th percentiles of the distances, interpolated linearly.",
-        )
+        how = "weighed by area" if protocol.surfels else "interpolated linearly"
+        yield "HD95", f"The larger of the two directions' 95th percentiles of the distances, {how}."
     if "pancreas" in evaluated.scores.structures(evaluated.methods[0].name):
         yield "Pancreas", "The whole gland: parenchyma, duct and lesion together."
     yield (

@@ -68,7 +68,7 @@ def score_table(evaluated: Evaluated) -> Table:
                 cells.append(Cell.number(summaries[metric].median, digits))
             cells += [_counts(summaries, metrics), _undefined(summaries, metrics)]
             rows.append(tuple(cells))
-    return Table((*columns, "n", "undefined"), tuple(rows))
+    return Table((*columns, "n", "undefined"), tuple(rows), evaluated.protocol.convention)
 
 
 def case_table(evaluated: Evaluated) -> Table:
@@ -85,7 +85,9 @@ def case_table(evaluated: Evaluated) -> Table:
         order = leading[case].value if case in leading else math.nan
         rows.append((-1.0 if math.isnan(order) else order, (*head, *cells)))
     rows.sort(key=lambda row: row[0])
-    caption = f"{structure.replace('_', ' ').capitalize()}, worst first."
+    caption = (
+        f"{structure.replace('_', ' ').capitalize()}, worst first. {evaluated.protocol.convention}".rstrip()
+    )
     if len(rows) > _MOST_CASES:
         caption += f" The first {_MOST_CASES} of {len(rows)} cases; scores.csv has all."
     names = ("case", *(["centre"] if centres else []), *columns.values())

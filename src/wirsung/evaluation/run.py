@@ -53,7 +53,8 @@ class Evaluation:
                 rows.append(_row(structure, means, str(summaries[metrics[0]]["n"])))
             if method["detection"]:
                 rows.append(f"  lesion by case: AUC {_brief('auc', method['detection']['auc']['value'])}")
-        return [*rows, "", f"Report: {self.report}"]
+        convention = self.summary.get("convention")
+        return [*rows, "", *([convention] if convention else []), f"Report: {self.report}"]
 
     def as_json(self) -> dict[str, Any]:
         """For programs."""
@@ -204,6 +205,7 @@ def _summary(evaluated: Evaluated, state: str) -> dict[str, Any]:
         "wirsung": __version__,
         "reference": evaluated.reference.name,
         "protocol": as_json(evaluated.protocol),
+        "convention": evaluated.protocol.convention,
         "headline": list(evaluated.protocol.headline_names),
         "seed": evaluated.seed,
         "cases": len(evaluated.cases),

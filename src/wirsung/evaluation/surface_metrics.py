@@ -30,28 +30,28 @@ class SurfaceDistances:
         Source:
             PanTS (Li et al., 2025), appendix B.4.2, equation 2.
         """
-        near = sum(_near(distances, tolerance_mm, strict=strict) for distances in self._sorted)
-        return near / sum(distances.size for distances in self._sorted)
+        near = sum(_near(distances, tolerance_mm, strict=strict) for distances in self.increasing_mm)
+        return near / sum(distances.size for distances in self.increasing_mm)
 
     @property
     def hd(self) -> float:
         """Hausdorff distance: the largest distance in either direction, mm."""
-        return float(max(distances[-1] for distances in self._sorted))
+        return float(max(distances[-1] for distances in self.increasing_mm))
 
     @property
     def hd95(self) -> float:
         """The larger of the two directions' 95th percentiles, linearly interpolated, mm."""
-        return float(max(np.percentile(distances, 95) for distances in self._sorted))
+        return float(max(np.percentile(distances, 95) for distances in self.increasing_mm))
 
     @property
     def assd(self) -> float:
         """Average symmetric surface distance: the mean over both boundaries pooled, mm."""
-        total = sum(float(distances.sum()) for distances in self._sorted)
-        return total / sum(distances.size for distances in self._sorted)
+        total = sum(float(distances.sum()) for distances in self.increasing_mm)
+        return total / sum(distances.size for distances in self.increasing_mm)
 
     @cached_property
-    def _sorted(self) -> tuple[Distances, Distances]:
-        """Increasing, so that no sum depends on the order in memory."""
+    def increasing_mm(self) -> tuple[Distances, Distances]:
+        """Both sorted, so that no sum depends on the order in memory."""
         return np.sort(self.reference_to_prediction_mm), np.sort(self.prediction_to_reference_mm)
 
 
