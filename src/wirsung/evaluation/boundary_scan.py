@@ -141,7 +141,7 @@ def mark_planes(voxels: Bytes, first: int, stop: int, layout: Layout, labels: By
     outside = np.zeros(columns, dtype=np.uint8)
     marks = np.zeros((columns + 7) // 8 * 8, dtype=np.uint8)
     places = np.empty(4096, dtype=np.int64)
-    count = 0
+    count = np.int64(0)  # a plain 0 would have `collect` compiled twice
     for z in range(first, stop):
         for y in range(rows):
             _mark_row(voxels, z, y, outside, marks[:columns])
@@ -151,7 +151,7 @@ def mark_planes(voxels: Bytes, first: int, stop: int, layout: Layout, labels: By
 
 
 @compiled
-def with_room(places: Integers, count: int, more: int) -> Integers:
+def with_room(places: Integers, count: np.int64, more: int) -> Integers:
     """The list, or a longer one with the same `count` places, so that `more` fit."""
     if count + more <= places.size:
         return places
@@ -162,7 +162,7 @@ def with_room(places: Integers, count: int, more: int) -> Integers:
 
 
 @compiled
-def collect(marks: Bytes, base: int, labels: Bytes, places: Integers, count: int) -> int:
+def collect(marks: Bytes, base: int, labels: Bytes, places: Integers, count: np.int64) -> np.int64:
     """Copy the marks of a row that are not 0 into the map, and add their places to the list.
 
     Args:

@@ -153,7 +153,7 @@ def search_blocks(queries: Blocks, targets: Blocks, steps: Steps, limit: int, sq
         squares: By query, in the order in which they were given.
     """
     work = 0
-    nearest = 0
+    nearest = np.int64(0)
     near = np.empty(len(targets.boxes), dtype=np.int64)
     for block in range(len(queries.boxes)):
         count = _near_blocks(queries.boxes[block], targets.boxes, steps, near)
@@ -184,10 +184,18 @@ def _near_blocks(box: Voxels, others: Voxels, steps: Steps, near: Integers) -> i
 @compiled
 def _least(box: Voxels, other: Voxels, steps: Steps) -> float:
     """Squared distance between the nearest voxels that two boxes can hold."""
-    z = max(0, other[0] - box[3], box[0] - other[3])
-    y = max(0, other[1] - box[4], box[1] - other[4])
-    x = max(0, other[2] - box[5], box[2] - other[5])
+    z = _gap(box[0], box[3], other[0], other[3])
+    y = _gap(box[1], box[4], other[1], other[4])
+    x = _gap(box[2], box[5], other[2], other[5])
     return square(steps, z, y, x)
+
+
+@compiled
+def _gap(first: int, last: int, other_first: int, other_last: int) -> int:
+    """From one interval to another, 0 where they meet."""
+    if other_first > last:
+        return other_first - last
+    return first - other_last if first > other_last else 0
 
 
 @compiled
@@ -201,21 +209,21 @@ def _most(box: Voxels, other: Voxels, steps: Steps) -> float:
 
 @compiled
 def _search_near(
-    query: Voxels, targets: Blocks, near: Integers, guess: int, steps: Steps
-) -> tuple[float, int]:
+    query: Voxels, targets: Blocks, near: Integers, guess: np.int64, steps: Steps
+) -> tuple[float, np.int64]:
     """Squared distance to the nearest target and which it is, given any target as a first guess."""
     z, y, x = query[0], query[1], query[2]
     voxels, boxes = targets.voxels, targets.boxes
     nearest = guess
     best = square(steps, voxels[guess, 0] - z, voxels[guess, 1] - y, voxels[guess, 2] - x)
     for block in near:
-        gap_z = max(0, boxes[block, 0] - z, z - boxes[block, 3])
-        gap_y = max(0, boxes[block, 1] - y, y - boxes[block, 4])
-        gap_x = max(0, boxes[block, 2] - x, x - boxes[block, 5])
+        gap_z = _gap(z, z, boxes[block, 0], boxes[block, 3])
+        gap_y = _gap(y, y, boxes[block, 1], boxes[block, 4])
+        gap_x = _gap(x, x, boxes[block, 2], boxes[block, 5])
         if square(steps, gap_z, gap_y, gap_x) >= best:
             continue
         for index in range(targets.starts[block], targets.starts[block + 1]):
             found = square(steps, voxels[index, 0] - z, voxels[index, 1] - y, voxels[index, 2] - x)
             if found < best:
-                best, nearest = found, index
+                best, nearest = found, np.int64(index)
     return best, nearest
