@@ -7,6 +7,7 @@ from oracle import TOLERANCES_MM, Oracle, random_label_maps
 from wirsung.errors import LabelError
 from wirsung.evaluation.label_pair import LabelPair
 from wirsung.evaluation.overlap import overlap
+from wirsung.imaging.nifti import read_label_map
 
 seeds = st.integers(0, 2**32 - 1)
 LABELS = range(1, 9)
@@ -124,6 +125,19 @@ def test_swapped_organs_far_apart_score_as_scipy_does():
         found = pair.distances([label], [label])
         assert (found.reference_to_prediction_mm == expected.to_prediction).all()
         assert (found.prediction_to_reference_mm == expected.to_reference).all()
+
+
+@pytest.mark.parametrize("case", ["021", "040", "045"])
+def test_a_real_prediction_scores_as_scipy_does(shared_data, case):
+    folder = shared_data / "pancreas_predictions"
+    reference, prediction = (read_label_map(folder / name / f"{case}.nii.gz") for name in ("reference", "CE"))
+    one, other = (np.asarray(volume.voxels == 1) for volume in (reference, prediction))
+    expected = Oracle.of(one, other, reference.spacing_mm)
+    found = LabelPair(reference.voxels, prediction.voxels, reference.spacing_mm).distances([1], [1])
+    assert found.hd == expected.hd
+    assert found.nsd(2.0, strict=True) == expected.nsd(2.0, strict=True)
+    assert found.hd95 == pytest.approx(expected.hd95, rel=1e-12)
+    assert found.assd == pytest.approx(expected.assd, rel=1e-12)
 
 
 def test_a_structure_may_have_other_values_in_the_prediction():
