@@ -30,7 +30,7 @@ def test_the_whole_way_from_dicom_to_report_and_again(tmp_path, capfd):
     printed = capfd.readouterr().out
     assert "$ wirsung curate" in printed
     assert "report.html" in printed
-    assert list((out / "raw").rglob("*.dcm"))
+    assert list((out / "raw").glob("*/dicom/*"))
     split = json.loads((out / "dataset" / "splits.json").read_text())
     scored = {row["case"] for row in pq.read_table(out / "scores" / "scores.parquet").to_pylist()}
     assert scored == set(split["test"])
