@@ -29,3 +29,9 @@ def test_settings_are_read_without_torch(stage):
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("finest_mm", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_spacing_that_is_none_is_refused(finest_mm):
+    with pytest.raises(ConfigError, match="finest_mm is"):
+        TrainSettings(Path("d"), Path("m"), finest_mm=finest_mm)

@@ -70,7 +70,7 @@ def preset_of(settings: TrainSettings) -> Preset:
     """
     said = {
         name: getattr(settings, name)
-        for name in ("epochs", "iterations", "checkpoint_every")
+        for name in ("epochs", "iterations", "checkpoint_every", "finest_mm")
         if getattr(settings, name) is not None
     }
     return replace(PRESETS[settings.preset], **said)

@@ -1,5 +1,6 @@
 """The settings of the stage `train`."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -35,6 +36,8 @@ class TrainSettings:
     """Instead of the preset's: how often the learning rate is lowered, and when training ends."""
     iterations: int | None = None
     """Batches an epoch, instead of the preset's."""
+    finest_mm: float | None = None
+    """No axis is resampled finer than this, instead of the preset's."""
     checkpoint_every: int | None = None
     """Epochs between checkpoints that a killed training goes on from, instead of the preset's."""
     seed: int = 0
@@ -48,6 +51,9 @@ class TrainSettings:
             if value is not None and value < 1:
                 msg = f"{name} is {value}, but it must be at least 1."
                 raise ConfigError(msg)
+        if self.finest_mm is not None and not 0 < self.finest_mm < math.inf:
+            msg = f"finest_mm is {self.finest_mm}, but a spacing is more than 0 mm."
+            raise ConfigError(msg)
         if isinstance(self.fold, int) and self.fold < 0:
             msg = f"fold is {self.fold}, but folds are counted from 0. Or take all."
             raise ConfigError(msg)
