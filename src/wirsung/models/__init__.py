@@ -3,5 +3,5 @@
 import os
 
 # Read once, when torch loads. Threads that spin while they wait take the cores from whom they wait for as
-# soon as another program is busy: beside one, a training step took 7.1 s spinning and 2.9 s like this.
+# soon as another program is busy; on an idle machine sleeping ones are a little slower.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
