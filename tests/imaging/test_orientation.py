@@ -26,12 +26,17 @@ def test_there_are_48_orders():
     assert len(set(ALL_CODES)) == 48
 
 
+def lead(affine):
+    """By how much the nearest anatomical axis is nearer than the next, for the grid axis where it is least."""
+    directions = np.abs(affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0))
+    best = np.sort(directions, axis=0)
+    return (best[2] - best[1]).min()
+
+
 @given(st.tuples(*[st.integers(-40, 40)] * 3), st.sampled_from(ALL_CODES))
 def test_codes_agree_with_nibabel(angles, codes):
     turned = volume(codes, angles)
-    directions = np.abs(turned.affine[:3, :3] / np.linalg.norm(turned.affine[:3, :3], axis=0))
-    best = np.sort(directions, axis=0)
-    if (best[2] - best[1] > 0.2).all():  # elsewhere it is a matter of taste which axis is the nearest
+    if lead(turned.affine) > 0.2:  # elsewhere it is a matter of taste which axis is the nearest
         assert axis_codes(turned.affine) == "".join(nibabel.aff2axcodes(turned.affine))
 
 
@@ -47,7 +52,8 @@ def test_there_and_back_is_the_same_volume(start, codes, angles):
 def test_every_voxel_stays_where_it_is(codes, angles):
     before = volume(angles=angles)
     after = reorient(before, codes)
-    assert axis_codes(after.affine) == codes
+    if lead(before.affine) > 1e-6:  # half-way between two axes, as at 45 degrees, rounding decides
+        assert axis_codes(after.affine) == codes
     places = {int(before.voxels[index]): place(before, index) for index in np.ndindex(before.shape)}
     for index in np.ndindex(after.shape):
         np.testing.assert_allclose(place(after, index), places[int(after.voxels[index])], atol=1e-9)
