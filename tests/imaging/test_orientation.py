@@ -27,7 +27,7 @@ def test_there_are_48_orders():
 
 
 def lead(affine):
-    """By how much the nearest anatomical axis is nearer than the next, for the grid axis where it is least."""
+    """How much nearer the nearest anatomical axis is than the next, for the grid axis with the least."""
     directions = np.abs(affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0))
     best = np.sort(directions, axis=0)
     return (best[2] - best[1]).min()
