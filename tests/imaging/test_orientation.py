@@ -1,7 +1,9 @@
+from itertools import permutations
+
 import nibabel
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
@@ -33,6 +35,13 @@ def lead(affine):
     return (best[2] - best[1]).min()
 
 
+def margin(affine):
+    """How much more the cosines of the best order sum to than those of the next; 0 is a tie."""
+    cosines = np.abs(affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0))
+    sums = sorted(cosines[list(order), range(3)].sum() for order in permutations(range(3)))
+    return sums[-1] - sums[-2]
+
+
 @given(st.tuples(*[st.integers(-40, 40)] * 3), st.sampled_from(ALL_CODES))
 def test_codes_agree_with_nibabel(angles, codes):
     turned = volume(codes, angles)
@@ -49,10 +58,13 @@ def test_there_and_back_is_the_same_volume(start, codes, angles):
 
 
 @given(st.sampled_from(ALL_CODES), st.tuples(*[st.integers(-180, 180)] * 3))
+@example("ILP", (37, -24, 37))
 def test_every_voxel_stays_where_it_is(codes, angles):
     before = volume(angles=angles)
     after = reorient(before, codes)
-    if lead(before.affine) > 1e-6:  # half-way between two axes, as at 45 degrees, rounding decides
+    if (
+        margin(before.affine) > 1e-5
+    ):  # two orders that fit alike, as at 45 degrees, are a tie: either is right
         assert axis_codes(after.affine) == codes
     places = {int(before.voxels[index]): place(before, index) for index in np.ndindex(before.shape)}
     for index in np.ndindex(after.shape):
