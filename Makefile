@@ -27,7 +27,7 @@ test: check
 	$(BIN)/pytest -n 2
 
 test-slow: install
-	$(BIN)/pytest -m slow
+	HYPOTHESIS=explore $(BIN)/pytest -m slow
 
 check: install
 	.ci/guard
