@@ -7,7 +7,7 @@ import pytest
 from hypothesis import settings
 
 # No deadline: a test that is slow because the machine is busy is no failure.
-# The same examples everywhere, so that a failure is always of the change at hand; HYPOTHESIS=explore seeks new ones.
+# The same examples everywhere, so that a failure is of the change at hand; HYPOTHESIS=explore seeks new ones.
 settings.register_profile("steady", deadline=None, derandomize=True)
 settings.register_profile("explore", deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS", "steady"))

@@ -8,17 +8,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import settings
 
 from wirsung.imaging.nifti_writing import write_nifti
 from wirsung.imaging.volume import Volume
 
 # Tests and worker processes import what stands beside this file by name.
 sys.path.insert(0, str(Path(__file__).parent))
-
-# A busy machine must not fail a law.
-settings.register_profile("evaluation", deadline=None)
-settings.load_profile("evaluation")
 
 SHAPE = (14, 12, 10)
 AFFINE = np.array([[-1.0, 0, 0, 40], [0, -1.5, 0, 30], [0, 0, 2.0, -10], [0, 0, 0, 1]])
