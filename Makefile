@@ -18,7 +18,7 @@ TORCH_CPU :=
 endif
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
-.PHONY: demo test test-slow check format install clean
+.PHONY: demo test test-slow check format install develop clean
 
 demo: install
 	@$(BIN)/wirsung demo $(DEMO)
@@ -26,21 +26,23 @@ demo: install
 test: check
 	$(BIN)/pytest -n 2
 
-test-slow: install
+test-slow: develop
 	HYPOTHESIS=explore $(BIN)/pytest -m slow
 
-check: install
+check: develop
 	.ci/guard
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-format: install
+format: develop
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 install: $(VENV)/installed
+
+develop: $(VENV)/developing
 
 $(VENV)/installed: pyproject.toml Makefile
 	@echo "Setting up $(VENV): a minute or two the first time."
@@ -49,7 +51,11 @@ $(VENV)/installed: pyproject.toml Makefile
 	@$(PIP) install "pip>=25.1"
 	@$(PIP) install $(TORCH_CPU) "$(TORCH)"
 	@echo "$(TORCH)" > $(VENV)/constraints.txt
-	@$(PIP) install -c $(VENV)/constraints.txt -e ".[train]" --group dev
+	@$(PIP) install -c $(VENV)/constraints.txt -e ".[train]"
+	@touch $@
+
+$(VENV)/developing: $(VENV)/installed
+	@$(PIP) install -c $(VENV)/constraints.txt --group dev
 	@touch $@
 
 clean:
