@@ -44,7 +44,7 @@ def test_overlap_of_several_values_is_that_of_their_union(pair, values):
 
 @given(label_maps)
 def test_fractions_equal_sklearn(pair):
-    from sklearn.metrics import f1_score, jaccard_score, precision_score, recall_score
+    from sklearn.metrics import cohen_kappa_score, f1_score, jaccard_score, precision_score, recall_score
 
     one, other = (label_map.ravel() == 1 for label_map in pair)
     if not one.any() or not other.any():
@@ -54,6 +54,9 @@ def test_fractions_equal_sklearn(pair):
     assert found.iou == pytest.approx(jaccard_score(one, other), rel=1e-12)
     assert found.sensitivity == pytest.approx(recall_score(one, other), rel=1e-12)
     assert found.precision == pytest.approx(precision_score(one, other), rel=1e-12)
+    if not one.all():
+        assert found.specificity == pytest.approx(recall_score(~one, ~other), rel=1e-12)
+        assert found.kappa == pytest.approx(cohen_kappa_score(one, other), rel=1e-9, abs=1e-12)
 
 
 def test_two_cubes_shifted_by_one_voxel_score_as_computed_by_hand():
@@ -66,3 +69,16 @@ def test_fractions_of_nothing_are_undefined():
     assert all(
         math.isnan(value) for value in (nothing.dsc, nothing.iou, nothing.sensitivity, nothing.precision)
     )
+
+
+def test_kappa_of_a_table_is_as_computed_by_hand():
+    # 20 agree yes, 15 agree no, 5 and 10 disagree: observed 0.7, by chance 0.5 x 0.6 + 0.5 x 0.4 = 0.5.
+    found = Overlap(intersection=20, reference=25, prediction=30, voxels=50)
+    assert found.kappa == pytest.approx(0.4, rel=1e-12)
+    assert found.specificity == 15 / 25
+
+
+def test_a_structure_that_fills_the_volume_has_no_background():
+    full = Overlap(intersection=8, reference=8, prediction=8, voxels=8)
+    assert math.isnan(full.specificity)
+    assert math.isnan(full.kappa)

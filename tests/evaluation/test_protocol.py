@@ -1,3 +1,5 @@
+import hashlib
+
 import pytest
 
 from wirsung.errors import ConfigError
@@ -81,3 +83,48 @@ def test_an_unknown_protocol_is_answered_with_the_near_ones():
 def test_every_metric_has_a_unit():
     assert {unit_of(name) for name in METRICS} == {"1", "mm", "ml"}
     assert unit_of("nsd_2mm") == "1"
+
+
+def test_explanations_move_no_checksum_and_every_deciding_key_does(tmp_path):
+    def checksum(text):
+        (tmp_path / "own.toml").write_text(text)
+        return protocol(tmp_path / "own.toml").sha256
+
+    plain = checksum(OWN)
+    explained = OWN + '[[conventions]]\nwhat = "NSD"\nchosen = "Two tolerances."\n'
+    assert checksum(explained) == checksum('title = "Mine"\n' + OWN) == plain
+    others = [
+        OWN.replace('"own"', '"other"'),
+        OWN.replace("[1.0, 2.5]", "[1.0, 2.0]"),
+        OWN.replace('"<="', '"<"'),
+        OWN.replace('["nsd", "dsc"]', '["nsd", "dsc", "iou"]'),
+        'version = 2\nboundary = "voxel"\n' + OWN,
+        'boundary = "surfel"\n' + OWN,
+        "by_class = true\n" + OWN,
+        "detection_first = true\n" + OWN,
+    ]
+    assert len({plain, *map(checksum, others)}) == 1 + len(others)
+
+
+def test_the_checksum_is_that_of_the_deciding_fields_as_sorted_json(tmp_path):
+    (tmp_path / "own.toml").write_text(OWN)
+    own = protocol(tmp_path / "own.toml")
+    said = (
+        '{"by_class":false,"detection_first":false,"headline":["dsc"],"metrics":["nsd","dsc"],"name":"own",'
+        '"strict":false,"surfels":false,"tolerances_mm":[1.0,2.5],"version":1}'
+    )
+    assert own.sha256 == hashlib.sha256(said.encode()).hexdigest()
+    assert (own.stamp.name, own.stamp.version, own.stamp.sha256) == ("own", 1, own.sha256)
+
+
+@pytest.mark.parametrize("name", protocol_names())
+def test_every_built_in_protocol_says_what_it_chose(name):
+    made = protocol(name)
+    assert made.conventions
+    assert all(item.what and item.chosen for item in made.conventions)
+
+
+def test_a_convention_with_an_unknown_key_is_refused(tmp_path):
+    (tmp_path / "own.toml").write_text(OWN + '[[conventions]]\nwhta = "NSD"\n')
+    with pytest.raises(ConfigError, match=r"key 'whta'.*Did you mean what"):
+        protocol(tmp_path / "own.toml")

@@ -5,6 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from wirsung.errors import ManifestError
+from wirsung.evaluation.protocol import protocol
 from wirsung.evaluation.scores import Score, read_scores, write_scores
 
 ROWS = [
@@ -66,3 +67,11 @@ def test_another_table_is_refused(tmp_path):
     (tmp_path / "scores.parquet").write_bytes(b"nonsense")
     with pytest.raises(ManifestError, match="holds no scores"):
         read_scores(tmp_path)
+
+
+def test_the_protocols_stamp_travels_with_the_scores(tmp_path):
+    stamp = protocol("pants").stamp
+    write_scores(tmp_path, ROWS, stamp)
+    assert read_scores(tmp_path).stamp == stamp
+    write_scores(tmp_path, ROWS)
+    assert read_scores(tmp_path).stamp is None

@@ -52,3 +52,20 @@ def test_a_class_of_several_structures_is_annotated_where_all_are():
     panorama = scheme("panorama-6")
     assert is_annotated("arteries", panorama, {"aorta", "celiac_artery", "superior_mesenteric_artery"})
     assert not is_annotated("arteries", panorama, {"aorta"})
+
+
+def test_by_class_the_pancreas_stands_without_its_lesion():
+    found = {
+        view.structure: (view.reference_values, view.prediction_values)
+        for view in views(scheme("pants-28"), scheme("msd-pancreas"), by_class=True)
+    }
+    assert found == {
+        "pancreas": ((17, 18, 19, 20, 21), (1,)),
+        "pancreatic_lesion": ((28,), (2,)),
+    }
+
+
+@pytest.mark.parametrize("name", scheme_names())
+def test_by_class_every_value_is_scored_once(name):
+    found = views(scheme(name), scheme(name), by_class=True)
+    assert sorted(view.reference_values for view in found) == [(value,) for value in scheme(name).values]

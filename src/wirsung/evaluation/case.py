@@ -100,7 +100,8 @@ def _values(protocol: Protocol, pair: Pair, view: View) -> Iterator[tuple[str, f
         compute |= _surface_metrics(pair.surface_distances(view, surfels=protocol.surfels), protocol)
     for metric in protocol.metric_names:
         value, reason = settled(metric, **emptiness) or (compute[metric](), None)
-        yield metric, value, reason
+        # What both masks leave defined lacks only a background.
+        yield metric, value, Reason.NO_BACKGROUND if reason is None and math.isnan(value) else reason
 
 
 def _metrics(found: Overlap, voxel_ml: float) -> dict[str, Callable[[], float]]:
@@ -108,9 +109,13 @@ def _metrics(found: Overlap, voxel_ml: float) -> dict[str, Callable[[], float]]:
         "dsc": lambda: found.dsc,
         "iou": lambda: found.iou,
         "sensitivity": lambda: found.sensitivity,
+        "specificity": lambda: found.specificity,
         "precision": lambda: found.precision,
+        "kappa": lambda: found.kappa,
         "volume_ml": lambda: found.prediction * voxel_ml,
         "reference_volume_ml": lambda: found.reference * voxel_ml,
+        "volume_difference_ml": lambda: (found.prediction - found.reference) * voxel_ml,
+        "volume_difference": lambda: (found.prediction - found.reference) / found.reference,
     }
 
 
@@ -119,6 +124,7 @@ def _surface_metrics(distances: SurfaceDistances, protocol: Protocol) -> dict[st
         "hd": lambda: distances.hd,
         "hd95": lambda: distances.hd95,
         "assd": lambda: distances.assd,
+        "masd": lambda: distances.masd,
     }
     for tolerance_mm in protocol.tolerances_mm:
         metrics[nsd_name(tolerance_mm)] = lambda tau=tolerance_mm: distances.nsd(tau, strict=protocol.strict)  # type: ignore[misc]

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,8 @@ class Reference:
     """What a dataset has masks of; None for label maps, where every value of the scheme counts."""
     patients: Mapping[str, str] = field(default_factory=dict)
     centres: Mapping[str, str] = field(default_factory=dict)
+    by_class: bool = False
+    """As the protocol says."""
 
     def scheme_for(self, method: Method) -> Scheme:
         """The scheme in which the reference of that method's cases is read."""
@@ -63,7 +65,7 @@ class Reference:
     def views_for(self, method: Method) -> tuple[tuple[View, ...], tuple[str, ...]]:
         """What the method is scored on, and the structures left out since no reference annotates them."""
         shared = self.scheme_for(method)
-        everything = views(shared, method.scheme)
+        everything = views(shared, method.scheme, by_class=self.by_class)
         if self.structures is None:
             kept = everything
         else:
@@ -90,8 +92,13 @@ def open_methods(settings: EvaluateSettings) -> tuple[Method, ...]:
     return tuple(_method(name, folder, settings.scheme) for name, folder in zip(names, folders, strict=True))
 
 
-def open_reference(settings: EvaluateSettings, first: Method) -> Reference:
+def open_reference(settings: EvaluateSettings, first: Method, *, by_class: bool = False) -> Reference:
     """The references.
+
+    Args:
+        settings: Of the evaluation.
+        first: The first method, whose scheme they have if nobody names another.
+        by_class: Each class stands for itself, as the protocol says.
 
     Raises:
         ConfigError: The folder is missing or holds no label map.
@@ -99,11 +106,11 @@ def open_reference(settings: EvaluateSettings, first: Method) -> Reference:
     """
     root = settings.reference
     if is_dataset(root):
-        return _dataset_reference(root, settings.reference_scheme)
+        return replace(_dataset_reference(root, settings.reference_scheme), by_class=by_class)
     own = scheme(settings.reference_scheme) if settings.reference_scheme else first.scheme
     if (root / PREDICTIONS_FILE).is_file() and not settings.reference_scheme:
         own = _method(root.name, root, None).scheme
-    return Reference(root.resolve().name, label_maps(root), own)
+    return Reference(root.resolve().name, label_maps(root), own, by_class=by_class)
 
 
 def label_maps(folder: Path) -> dict[str, Path]:

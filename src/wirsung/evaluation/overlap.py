@@ -1,7 +1,7 @@
 """Counting metrics, all from one joint histogram of two label maps."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,8 @@ class Overlap:
     intersection: int
     reference: int
     prediction: int
+    voxels: int = field(default=0, compare=False, repr=False)
+    """Of the whole volume; what is outside a structure needs it."""
 
     @property
     def dsc(self) -> float:
@@ -44,9 +46,28 @@ class Overlap:
         return _fraction(self.intersection, self.reference)
 
     @property
+    def specificity(self) -> float:
+        """Fraction of the voxels outside the reference that the prediction leaves out; near 1 in any scan."""
+        outside = self.voxels - self.reference
+        return _fraction(outside - (self.prediction - self.intersection), outside)
+
+    @property
     def precision(self) -> float:
         """Fraction of the prediction that the reference holds."""
         return _fraction(self.intersection, self.prediction)
+
+    @property
+    def kappa(self) -> float:
+        """Cohen's kappa over all voxels of the volume, -1 to 1: agreement beyond chance.
+
+        Example:
+            >>> Overlap(intersection=4, reference=8, prediction=8, voxels=16).kappa
+            0.0
+        """
+        missed, added = self.reference - self.intersection, self.prediction - self.intersection
+        neither = self.voxels - self.reference - added
+        agreed = 2 * (self.intersection * neither - missed * added)
+        return _fraction(agreed, self.reference * (missed + neither) + self.prediction * (added + neither))
 
 
 def confusion(reference: LabelMap, prediction: LabelMap) -> Confusion:
@@ -78,7 +99,10 @@ def overlap(counts: Confusion, reference_values: Sequence[int], prediction_value
     rows = [value for value in reference_values if value < len(counts)]
     columns = [value for value in prediction_values if value < len(counts)]
     return Overlap(
-        int(counts[np.ix_(rows, columns)].sum()), int(counts[rows].sum()), int(counts[:, columns].sum())
+        int(counts[np.ix_(rows, columns)].sum()),
+        int(counts[rows].sum()),
+        int(counts[:, columns].sum()),
+        int(counts.sum()),
     )
 
 

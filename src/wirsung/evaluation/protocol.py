@@ -1,7 +1,13 @@
-"""Protocols: which metrics, at which tolerance, with which test. `protocols/` holds the built-in ones."""
+"""Protocols: which metrics, at which tolerance, with which test. `protocols/` holds the built-in ones.
 
+A protocol has a version, and a checksum over all that decides a number. Both stand in every result, so that
+two tables can be told to follow the same rules; title and explanations may change without a new checksum.
+"""
+
+import hashlib
+import json
 import tomllib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -12,23 +18,31 @@ METRICS = {
     "dsc": "1",
     "iou": "1",
     "sensitivity": "1",
+    "specificity": "1",
     "precision": "1",
+    "kappa": "1",
     "nsd": "1",
     "hd": "mm",
     "hd95": "mm",
     "assd": "mm",
+    "masd": "mm",
     "volume_ml": "ml",
     "reference_volume_ml": "ml",
+    "volume_difference_ml": "ml",
+    "volume_difference": "1",
 }
 """Each metric's unit; 1 for a fraction. `nsd` stands for one metric a tolerance, such as `nsd_2mm`."""
 
-SURFACE = frozenset({"nsd", "hd", "hd95", "assd"})
+SURFACE = frozenset({"nsd", "hd", "hd95", "assd", "masd"})
 """The metrics that need distances."""
 
 _KEYS = (
     "schema",
     "name",
+    "version",
     "title",
+    "by_class",
+    "conventions",
     "tolerances_mm",
     "test",
     "boundary",
@@ -36,6 +50,36 @@ _KEYS = (
     "headline",
     "detection_first",
 )
+
+
+_EXPLAINING = ("title", "conventions")
+_CONVENTION_KEYS = ("what", "paper", "evaluator", "left_open", "chosen")
+
+
+@dataclass(frozen=True)
+class Convention:
+    """One choice of a protocol beside its sources; it explains, and decides no number."""
+
+    what: str
+    paper: str = ""
+    """What the paper says."""
+    evaluator: str = ""
+    """What the evaluator in use does."""
+    left_open: str = ""
+    """What neither says."""
+    chosen: str = ""
+    """What is done here."""
+
+
+@dataclass(frozen=True)
+class ProtocolStamp:
+    """Which protocol a result follows: two results with one checksum follow the same rules."""
+
+    name: str
+    version: int
+    sha256: str
+    convention: str
+    """What every table says of its numbers."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +102,28 @@ class Protocol:
     detection_first: bool = False
     surfels: bool = False
     """The boundary is made of surface elements weighed by area, rather than of voxels."""
+    version: int = 1
+    by_class: bool = False
+    """Each class of the scheme stands for itself, as a pancreas without its lesion; else a structure holds
+    all its parts."""
+    conventions: tuple[Convention, ...] = ()
+
+    @property
+    def sha256(self) -> str:
+        """Checksum over all that decides a number: the fields but title and conventions, as sorted JSON.
+
+        Example:
+            >>> len(protocol("pants").sha256), protocol("pants").sha256 == protocol("msd").sha256
+            (64, False)
+        """
+        deciding = {key: value for key, value in asdict(self).items() if key not in _EXPLAINING}
+        content = json.dumps(deciding, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(content.encode()).hexdigest()
+
+    @property
+    def stamp(self) -> ProtocolStamp:
+        """What stands in every result."""
+        return ProtocolStamp(self.name, self.version, self.sha256, self.convention)
 
     @property
     def metric_names(self) -> tuple[str, ...]:
@@ -153,10 +219,9 @@ def _parse(text: str, file_name: str) -> Protocol:
     except tomllib.TOMLDecodeError as error:
         msg = f"{file_name} is not TOML: {error}."
         raise ConfigError(msg) from error
-    for key in table:
-        if key not in _KEYS:
-            msg = f"{file_name} has the key {key!r}, which no protocol has. {near_names(key, _KEYS)}"
-            raise ConfigError(msg)
+    _check_keys(table, _KEYS, file_name)
+    for row in table.get("conventions", ()):
+        _check_keys(row, _CONVENTION_KEYS, file_name)
     try:
         made = _made(table)
     except (KeyError, TypeError, ValueError) as error:
@@ -188,7 +253,17 @@ def _made(table: dict[str, Any]) -> Protocol:
         headline=tuple(map(str, table.get("headline", metrics[:3]))),
         detection_first=bool(table.get("detection_first", False)),
         surfels=boundary == "surfel",
+        version=int(table.get("version", 1)),
+        by_class=bool(table.get("by_class", False)),
+        conventions=tuple(Convention(**row) for row in table.get("conventions", ())),
     )
+
+
+def _check_keys(table: dict[str, Any], known: tuple[str, ...], file_name: str) -> None:
+    for key in table:
+        if key not in known:
+            msg = f"{file_name} has the key {key!r}, which no protocol has. {near_names(key, known)}"
+            raise ConfigError(msg)
 
 
 def _check(made: Protocol, file_name: str) -> None:

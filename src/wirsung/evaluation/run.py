@@ -73,7 +73,7 @@ def evaluate(settings: EvaluateSettings) -> Evaluation:
     """
     chosen = protocol(settings.protocol)
     methods = open_methods(settings)
-    reference = open_reference(settings, methods[0])
+    reference = open_reference(settings, methods[0], by_class=chosen.by_class)
     cases = _cases(reference, methods[0], all_cases=settings.all_cases)
     tasks = {
         _key(method, case, methods): _task(settings.out, chosen, reference, method, case)
@@ -85,7 +85,9 @@ def evaluate(settings: EvaluateSettings) -> Evaluation:
     earlier = _earlier(settings.out, state)
     if earlier is not None:
         return Evaluation(list(outcomes), earlier, settings.out)
-    scores = Scores(row for outcome in outcomes for row in _rows(outcome, tasks[outcome.case]))
+    scores = Scores(
+        (row for outcome in outcomes for row in _rows(outcome, tasks[outcome.case])), chosen.stamp
+    )
     findings = find(
         scores,
         [method.name for method in methods],
@@ -105,7 +107,7 @@ def evaluate(settings: EvaluateSettings) -> Evaluation:
         _strays(reference, methods),
         settings.seed,
     )
-    write_scores(settings.out, scores)
+    write_scores(settings.out, scores, chosen.stamp)
     write_report(settings.out / REPORT_FILE, evaluated)
     summary = _summary(evaluated, state)
     # Last, since its state tells the next run that all the others are there.
@@ -204,7 +206,7 @@ def _summary(evaluated: Evaluated, state: str) -> dict[str, Any]:
         "schema": 1,
         "wirsung": __version__,
         "reference": evaluated.reference.name,
-        "protocol": as_json(evaluated.protocol),
+        "protocol": {**as_json(evaluated.protocol), "sha256": evaluated.protocol.sha256},
         "convention": evaluated.protocol.convention,
         "headline": list(evaluated.protocol.headline_names),
         "seed": evaluated.seed,

@@ -1,6 +1,7 @@
 """The scores: one row a case, structure and metric (`scores.parquet`, `scores.csv`)."""
 
 import csv
+import json
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
@@ -11,6 +12,7 @@ import pyarrow.parquet as pq
 
 from wirsung.compute.atomic import atomic_path
 from wirsung.errors import ManifestError
+from wirsung.evaluation.protocol import ProtocolStamp
 
 SCORES_FILE = "scores.parquet"
 TABLE_FILE = "scores.csv"
@@ -34,6 +36,7 @@ class Score:
     """The predictions' folder."""
 
 
+_STAMP = b"wirsung_protocol"
 _SCHEMA = pa.schema(
     [
         pa.field("case", pa.string(), nullable=False),
@@ -52,8 +55,10 @@ _SCHEMA = pa.schema(
 class Scores:
     """All scores of an evaluation, by method, structure and metric; the cases keep their order."""
 
-    def __init__(self, rows: Iterable[Score]) -> None:
+    def __init__(self, rows: Iterable[Score], stamp: ProtocolStamp | None = None) -> None:
         self.rows = tuple(rows)
+        self.stamp = stamp
+        """Which protocol they follow; None where the file does not say."""
         self._groups: dict[tuple[str, str, str], dict[str, Score]] = {}
         for row in self.rows:
             self._groups.setdefault((row.method, row.structure, row.metric), {})[row.case] = row
@@ -70,21 +75,23 @@ class Scores:
         return iter(self.rows)
 
 
-def write_scores(folder: Path, scores: Iterable[Score]) -> None:
-    """Write `scores.parquet` and the same rows as `scores.csv`."""
+def write_scores(folder: Path, scores: Iterable[Score], stamp: ProtocolStamp | None = None) -> None:
+    """Write `scores.parquet`, the protocol's stamp in its metadata, and the same rows as `scores.csv`."""
     rows = list(scores)
-    table = pa.Table.from_pylist([asdict(row) for row in rows], schema=_SCHEMA)
+    names = [item.name for item in fields(Score)]
+    columns = {name: [getattr(row, name) for row in rows] for name in names}
+    table = pa.Table.from_pydict(columns, schema=_SCHEMA)
+    if stamp:
+        said = json.dumps(asdict(stamp)).encode()
+        table = table.replace_schema_metadata({**_SCHEMA.metadata, _STAMP: said})
     with atomic_path(folder / SCORES_FILE) as partial:
         pq.write_table(table, partial)
     with atomic_path(folder / TABLE_FILE) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow([item.name for item in fields(Score)])
-        for row in rows:
-            cells = asdict(row) | {
-                "value": "" if math.isnan(row.value) else repr(row.value),
-                "reason": row.reason or "",
-            }
-            writer.writerow(cells.values())
+        writer.writerow(names)
+        columns["value"] = ["" if math.isnan(row.value) else repr(row.value) for row in rows]
+        columns["reason"] = [row.reason or "" for row in rows]
+        writer.writerows(zip(*columns.values(), strict=True))
 
 
 def read_scores(path: Path) -> Scores:
@@ -95,11 +102,14 @@ def read_scores(path: Path) -> Scores:
     """
     file = path / SCORES_FILE if path.is_dir() else path
     try:
-        table = pq.read_table(file).select(_SCHEMA.names).cast(_SCHEMA)
+        found = pq.read_table(file)
+        table = found.select(_SCHEMA.names).cast(_SCHEMA)
+        said = json.loads((found.schema.metadata or {}).get(_STAMP, b"null"))
+        stamp = ProtocolStamp(**said) if said else None
     except FileNotFoundError as error:
         msg = f"{file} is not there. Make it with: wirsung evaluate REFERENCE PREDICTION --out {file.parent}"
         raise ManifestError(msg) from error
-    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
         msg = f"{file} holds no scores as Wirsung writes them. Evaluate again to write it anew."
         raise ManifestError(msg) from error
-    return Scores(Score(**row) for row in table.to_pylist())
+    return Scores((Score(**row) for row in table.to_pylist()), stamp)

@@ -77,7 +77,7 @@ def fingerprint(task: Task) -> str:
         files = [task.reference]
     files += [task.prediction, *([task.probability] if task.probability else [])]
     settings = [
-        asdict(task.name),
+        [task.name.case, task.name.method, task.name.protocol.sha256],
         asdict(task.reference_scheme),
         asdict(task.scheme),
         list(map(asdict, task.views)),

@@ -49,6 +49,11 @@ class SurfaceDistances:
         total = sum(float(distances.sum()) for distances in self.increasing_mm)
         return total / sum(distances.size for distances in self.increasing_mm)
 
+    @property
+    def masd(self) -> float:
+        """Mean average surface distance: the mean of the two directions' means, mm; some call this ASSD."""
+        return sum(float(distances.mean()) for distances in self.increasing_mm) / 2
+
     @cached_property
     def increasing_mm(self) -> tuple[Distances, Distances]:
         """Both sorted, so that no sum depends on the order in memory."""
@@ -84,6 +89,12 @@ class SurfelDistances(SurfaceDistances):
         """Average symmetric surface distance: the mean over the area of both surfaces, mm."""
         total = sum(float((distances * areas).sum()) for distances, areas in self._weighed)
         return total / sum(float(areas.sum()) for _, areas in self._weighed)
+
+    @property
+    def masd(self) -> float:
+        """Mean average surface distance: the mean of the two directions' means over area, mm."""
+        means = [float((distances * areas).sum() / areas.sum()) for distances, areas in self._weighed]
+        return sum(means) / 2
 
     @property
     def _percentiles_mm(self) -> list[float]:

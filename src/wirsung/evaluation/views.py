@@ -1,10 +1,11 @@
 """Structures as they are scored: which values of each label map, taken together, are one structure."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from wirsung.anatomy.schemes import Scheme
+from wirsung.anatomy.schemes import LabelClass, Scheme
 from wirsung.anatomy.structures import containers, parts, structures
+from wirsung.errors import LabelError
 
 _PANCREAS = "pancreas"
 
@@ -18,10 +19,16 @@ class View:
     prediction_values: tuple[int, ...]
 
 
-def views(reference: Scheme, prediction: Scheme) -> tuple[View, ...]:
+def views(reference: Scheme, prediction: Scheme, *, by_class: bool = False) -> tuple[View, ...]:
     """Every structure that both schemes can tell, the pancreas and its parts first, then in official order.
 
     A structure holds its parts: the pancreas is head, body, tail, duct and lesion together.
+
+    Args:
+        reference: Of the reference's label map.
+        prediction: Of the prediction's.
+        by_class: Each class of the prediction's scheme by itself instead, such as a pancreas without its
+            lesion.
 
     Example:
         >>> from wirsung.anatomy.schemes import scheme
@@ -30,6 +37,8 @@ def views(reference: Scheme, prediction: Scheme) -> tuple[View, ...]:
         pancreas (17, 18, 19, 20, 21, 28) (1, 2)
         pancreatic_lesion (28,) (2,)
     """
+    if by_class:
+        return tuple(_class_views(reference, prediction))
     shared = [name for name in prediction.structure_names() if reference.values_within(name)]
     shared.sort(key=lambda name: (_PANCREAS not in containers(name), name != _PANCREAS))
     found = [View(name, reference.values_within(name), prediction.values_within(name)) for name in shared]
@@ -40,6 +49,33 @@ def views(reference: Scheme, prediction: Scheme) -> tuple[View, ...]:
         twins = [other for other in reference.classes if set(other.structures) == set(item.structures)]
         found += [View(item.name, (twin.value,), (item.value,)) for twin in twins]
     return tuple(found)
+
+
+def _class_views(reference: Scheme, prediction: Scheme) -> Iterator[View]:
+    """Each class of the prediction with what of the reference falls into it; the pancreas's classes first."""
+    found = []
+    for item in prediction.classes:
+        # A lobe shares its structure, the lung, with others, and goes by its own name.
+        alone = [_class_of(prediction, structure) for structure in item.structures] == [item]
+        values = [other.value for other in reference.classes if _falls_into(other, item, prediction)]
+        if values:
+            name = item.structures[0] if alone else item.name
+            found.append(View(name, tuple(sorted(values)), (item.value,)))
+    yield from sorted(found, key=lambda view: _PANCREAS not in containers(view.structure))
+
+
+def _falls_into(reference: LabelClass, item: LabelClass, prediction: Scheme) -> bool:
+    if (reference.name, set(reference.structures)) == (item.name, set(item.structures)):
+        return True
+    return all(_class_of(prediction, structure) == item for structure in reference.structures)
+
+
+def _class_of(scheme: Scheme, structure: str) -> LabelClass | None:
+    """The class that holds the structure; None where the scheme has none or divides it among several."""
+    try:
+        return scheme.class_of(structure)
+    except LabelError:
+        return None
 
 
 def is_annotated(structure_name: str, scheme: Scheme, present: Collection[str]) -> bool:
