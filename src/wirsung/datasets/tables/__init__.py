@@ -1,0 +1,1 @@
+"""Tables of a paper: who is in a cohort, and how two cohorts differ."""
