@@ -62,7 +62,12 @@ class Pair:
 
 
 def score_case(
-    name: CaseName, pair: Pair, views: Collection[View], *, annotated: Collection[str] | None = None
+    name: CaseName,
+    pair: Pair,
+    views: Collection[View],
+    *,
+    annotated: Collection[str] | None = None,
+    predicted: Collection[str] | None = None,
 ) -> list[Score]:
     """The scores of one case: a row a structure and metric, in the order of the views.
 
@@ -71,11 +76,15 @@ def score_case(
         pair: Reference and prediction, on one grid.
         views: Which values are which structure.
         annotated: The structures that this reference annotates; None for all.
+        predicted: The structures that this prediction has a mask of; None for all.
     """
     rows: list[Score] = []
     for view in views:
         if annotated is not None and view.structure not in annotated:
             rows += unscored(name, view.structure, Reason.NOT_ANNOTATED)
+            continue
+        if predicted is not None and view.structure not in predicted:
+            rows += unscored(name, view.structure, Reason.PREDICTION_MISSING)
             continue
         for metric, value, reason in _values(name.protocol, pair, view):
             rows.append(name.row(view.structure, metric, value, reason))
@@ -138,6 +147,6 @@ def mask_of(voxels: LabelMap, values: tuple[int, ...]) -> Mask:
         >>> mask_of(np.array([[[0, 1, 2]]]), (1, 2)).tolist()
         [[[False, True, True]]]
     """
-    lookup = np.zeros(max(int(voxels.max()), *values) + 1, dtype=np.bool_)
+    lookup = np.zeros(max([int(voxels.max()), *values]) + 1, dtype=np.bool_)
     lookup[list(values)] = True
     return np.asarray(lookup[voxels])

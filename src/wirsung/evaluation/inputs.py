@@ -10,6 +10,8 @@ from wirsung.anatomy.schemes import Scheme, scheme
 from wirsung.datasets.layout import Case, Dataset, is_dataset
 from wirsung.datasets.manifest import manifest_rows
 from wirsung.errors import ConfigError, ManifestError
+from wirsung.evaluation.case_labels import Source
+from wirsung.evaluation.mask_folders import MASKS, MaskFolder, find_mask_folders, mask_scheme
 from wirsung.evaluation.settings import EvaluateSettings
 from wirsung.evaluation.views import View, is_annotated, views
 
@@ -21,20 +23,29 @@ PROBABILITY = "_lesion"
 
 @dataclass(frozen=True)
 class Method:
-    """One folder of predictions."""
+    """One folder of predictions: label maps, or a folder of masks for each case."""
 
     name: str
     """The folder's name, with its parent's where two are called alike."""
     folder: Path
     scheme: Scheme
+    """Of the label maps; that of masks has a class for each structure with a mask."""
     listed: tuple[str, ...] | None
     """The cases of predictions.json; None without it."""
     about: Mapping[str, str] = field(default_factory=dict)
     """Model and device, as predictions.json says."""
+    masks: Mapping[str, MaskFolder] | None = None
+    """By case; None for label maps."""
 
-    def label_map(self, case: str) -> Path:
+    def source(self, case: str) -> Source:
         """Where the prediction of that case lies, or would lie."""
-        return self.folder / f"{case}{_SUFFIX}"
+        if self.masks is None:
+            return Source(self.folder / f"{case}{_SUFFIX}", self.scheme)
+        return Source(self.masks.get(case, MaskFolder(case, self.folder / case)), self.scheme)
+
+    def cases(self) -> tuple[str, ...]:
+        """The cases that are predicted, whether or not there is a reference."""
+        return tuple(label_maps(self.folder) if self.masks is None else self.masks)
 
     def probability(self, case: str) -> Path | None:
         """The case's lesion probability, where there is one."""
@@ -47,12 +58,12 @@ class Reference:
     """What predictions are held against."""
 
     name: str
-    cases: Mapping[str, Case | Path]
-    """By id: a case of a dataset, or a label map."""
+    cases: Mapping[str, Case | MaskFolder | Path]
+    """By id: a case of a dataset, a folder of masks, or a label map."""
     scheme: Scheme | None = None
-    """Of the label maps; None for a dataset, whose masks are painted in the prediction's scheme."""
+    """Of the label maps; None for masks, which are painted in the scheme of a prediction's label maps."""
     structures: frozenset[str] | None = None
-    """What a dataset has masks of; None for label maps, where every value of the scheme counts."""
+    """What there are masks of; None for label maps, where every value of the scheme counts."""
     patients: Mapping[str, str] = field(default_factory=dict)
     centres: Mapping[str, str] = field(default_factory=dict)
     by_class: bool = False
@@ -60,18 +71,29 @@ class Reference:
 
     def scheme_for(self, method: Method) -> Scheme:
         """The scheme in which the reference of that method's cases is read."""
+        if self.structures is not None and method.masks is not None:
+            return mask_scheme(self.structures)
         return self.scheme or method.scheme
+
+    def source(self, case: str, method: Method) -> Source:
+        """Where the reference of that case lies, and how it is read for that method."""
+        return Source(self.cases[case], self.scheme_for(method))
 
     def views_for(self, method: Method) -> tuple[tuple[View, ...], tuple[str, ...]]:
         """What the method is scored on, and the structures left out since no reference annotates them."""
         shared = self.scheme_for(method)
         everything = views(shared, method.scheme, by_class=self.by_class)
+        if method.masks is not None:
+            told = [item.name for item in method.scheme.classes]
+            everything = tuple(
+                item for item in everything if is_annotated(item.structure, method.scheme, told)
+            )
         if self.structures is None:
             kept = everything
         else:
             kept = tuple(item for item in everything if is_annotated(item.structure, shared, self.structures))
         scored = {item.structure for item in kept}
-        named = [item.structure for item in everything] + list(method.scheme.structure_names())
+        named = [item.structure for item in everything] + _named(method.scheme)
         return kept, tuple(dict.fromkeys(name for name in named if name not in scored))
 
 
@@ -104,13 +126,52 @@ def open_reference(settings: EvaluateSettings, first: Method, *, by_class: bool 
         ConfigError: The folder is missing or holds no label map.
         ManifestError: The dataset or its manifest is damaged.
     """
-    root = settings.reference
+    return replace(_reference(settings, first), by_class=by_class)
+
+
+def _reference(settings: EvaluateSettings, first: Method) -> Reference:
+    root, own_scheme = settings.reference, settings.reference_scheme
+    masks = {} if is_dataset(root) else masks_in(root)
+    if own_scheme and (masks or is_dataset(root)):
+        msg = "Masks are painted in the predictions' scheme. Leave out --reference-scheme."
+        raise ConfigError(msg)
     if is_dataset(root):
-        return replace(_dataset_reference(root, settings.reference_scheme), by_class=by_class)
-    own = scheme(settings.reference_scheme) if settings.reference_scheme else first.scheme
-    if (root / PREDICTIONS_FILE).is_file() and not settings.reference_scheme:
+        return _dataset_reference(root)
+    if masks:
+        return Reference(root.resolve().name, masks, structures=_structures(masks))
+    own = scheme(own_scheme) if own_scheme else None
+    if own is None and (root / PREDICTIONS_FILE).is_file():
         own = _method(root.name, root, None).scheme
-    return Reference(root.resolve().name, label_maps(root), own, by_class=by_class)
+    if own is None and first.masks is not None:
+        label_maps(root)
+        msg = (
+            f"Nobody says what the label values of {root} mean: the predictions are masks. Name their "
+            "scheme, such as --reference-scheme pants-28; wirsung info lists the schemes."
+        )
+        raise ConfigError(msg)
+    return Reference(root.resolve().name, label_maps(root), own or first.scheme)
+
+
+def masks_in(folder: Path) -> dict[str, MaskFolder]:
+    """Case to masks; empty for a folder of label maps.
+
+    Raises:
+        ConfigError: It holds both, so nobody knows which is meant.
+    """
+    masks = find_mask_folders(folder)
+    beside = [
+        path.name
+        for path in folder.glob(f"[!.]*{_SUFFIX}")
+        if path.name.removesuffix(_SUFFIX).removesuffix(PROBABILITY) not in masks
+        or not path.name.removesuffix(_SUFFIX).endswith(PROBABILITY)
+    ]
+    if masks and beside:
+        msg = (
+            f"{folder} holds label maps such as {min(beside)} and folders of masks such as {min(masks)}/. "
+            "Keep one of them."
+        )
+        raise ConfigError(msg)
+    return masks
 
 
 def label_maps(folder: Path) -> dict[str, Path]:
@@ -127,15 +188,22 @@ def label_maps(folder: Path) -> dict[str, Path]:
     }
     if not found:
         what = "holds no <case>.nii.gz" if folder.is_dir() else "is not a folder"
-        msg = f"{folder} {what}. Name a folder of label maps, or for references a dataset."
+        msg = f"{folder} {what}. Name a folder of label maps or of masks, or for references a dataset."
         raise ConfigError(msg)
     return found
 
 
-def _dataset_reference(root: Path, reference_scheme: str | None) -> Reference:
-    if reference_scheme:
-        msg = "A dataset's masks are painted in the predictions' scheme. Leave out --reference-scheme."
-        raise ConfigError(msg)
+def _named(chosen: Scheme) -> list[str]:
+    """The structures that a scheme can tell, and masks of other names."""
+    others = [item.name for item in chosen.classes] if chosen.name == MASKS else []
+    return [*(name for name in chosen.structure_names() if chosen.name != MASKS), *others]
+
+
+def _structures(masks: Mapping[str, MaskFolder]) -> frozenset[str]:
+    return frozenset(name for folder in masks.values() for name in folder.structure_names())
+
+
+def _dataset_reference(root: Path) -> Reference:
     dataset = Dataset.open(root)
     rows = manifest_rows(dataset)
     return Reference(
@@ -148,8 +216,18 @@ def _dataset_reference(root: Path, reference_scheme: str | None) -> Reference:
 
 
 def _method(name: str, folder: Path, scheme_name: str | None) -> Method:
-    label_maps(folder)
+    masks = masks_in(folder)
     content = _predictions(folder / PREDICTIONS_FILE)
+    cases = content.get("cases")
+    listed = tuple(cases) if isinstance(cases, dict | list) else None
+    about = {key: str(content[key]) for key in ("model", "model_sha256", "device") if content.get(key)}
+    if masks:
+        return Method(name, folder, mask_scheme(_structures(masks)), listed, about, masks)
+    label_maps(folder)
+    return Method(name, folder, _said_scheme(folder, content, scheme_name), listed, about)
+
+
+def _said_scheme(folder: Path, content: Mapping[str, Any], scheme_name: str | None) -> Scheme:
     said = content.get("scheme")
     if not said and not scheme_name:
         msg = (
@@ -164,9 +242,7 @@ def _method(name: str, folder: Path, scheme_name: str | None) -> Method:
             "Leave out --scheme."
         )
         raise ConfigError(msg)
-    cases = content.get("cases")
-    about = {key: str(content[key]) for key in ("model", "model_sha256", "device") if content.get(key)}
-    return Method(name, folder, chosen, tuple(cases) if isinstance(cases, dict | list) else None, about)
+    return chosen
 
 
 def _predictions(path: Path) -> dict[str, Any]:

@@ -2,18 +2,18 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 
 from wirsung.datasets.layout import Case
 from wirsung.errors import WirsungError
 from wirsung.evaluation.case import LESION, mask_of
+from wirsung.evaluation.case_labels import CaseLabels
 from wirsung.evaluation.evaluated import Evaluated
 from wirsung.evaluation.inputs import Method
 from wirsung.evaluation.protocol import unit_of
 from wirsung.evaluation.report_tables import digits_of, metric_title
-from wirsung.evaluation.scoring import read_prediction, read_reference
+from wirsung.evaluation.scoring import read_sides
 from wirsung.evaluation.summary import MethodFindings
 from wirsung.evaluation.views import View
 from wirsung.imaging.volume import Volume
@@ -140,14 +140,14 @@ def _case_montage(evaluated: Evaluated, case: str, caption: str) -> Picture:
     source = evaluated.reference.cases[case]
     contours: list[Contour] = []
     for index, method in enumerate(evaluated.methods[: len(_PREDICTIONS)]):
-        views, _ = evaluated.reference.views_for(method)
-        reference, _ = read_reference(source, evaluated.reference.scheme_for(method), views)
         try:
-            prediction = read_prediction(case, method.label_map(case), method.scheme, reference)
+            sides = read_sides(
+                evaluated.reference.source(case, method), method.source(case), case, resample=True
+            )
         except WirsungError:
             # The first method's is there, else it had no score; a further one may be missing.
             continue
-        contours += _contours(evaluated, method, (reference, prediction), index)
+        contours += _contours(evaluated, method, sides[:2], index)
     image = _image(source, contours[0].mask) if isinstance(source, Case) else None
     return montage(
         contours,
@@ -159,7 +159,7 @@ def _case_montage(evaluated: Evaluated, case: str, caption: str) -> Picture:
 
 
 def _contours(
-    evaluated: Evaluated, method: Method, pair: tuple[Volume, Volume], index: int
+    evaluated: Evaluated, method: Method, pair: tuple[CaseLabels, CaseLabels], index: int
 ) -> Iterator[Contour]:
     views = {view.structure: view for view in evaluated.reference.views_for(method)[0]}
     name = method.name if len(evaluated.methods) > 1 else "prediction"
@@ -178,12 +178,13 @@ def _contours(
             yield Contour(f"lesion, {name}", other, _LESION_PREDICTION, dashed=True)
 
 
-def _masks(pair: tuple[Volume, Volume], view: View) -> tuple[Volume, Volume]:
-    one, other = pair
-    return (
-        one.with_voxels(mask_of(one.voxels, view.reference_values)),
-        other.with_voxels(mask_of(other.voxels, view.prediction_values)),
+def _masks(pair: tuple[CaseLabels, CaseLabels], view: View) -> tuple[Volume, Volume]:
+    values = (view.reference_values, view.prediction_values)
+    one, other = (
+        side.volume.with_voxels(mask_of(side.volume.voxels, side.values_of(found)))
+        for side, found in zip(pair, values, strict=True)
     )
+    return one, other
 
 
 def _image(case: Case, mask: Volume) -> Volume | None:
@@ -195,7 +196,7 @@ def _image(case: Case, mask: Volume) -> Volume | None:
     return image if image.shape == mask.shape else None
 
 
-def _window(source: Case | Path, image: Volume | None) -> tuple[float, float]:
+def _window(source: object, image: Volume | None) -> tuple[float, float]:
     """The abdominal window for CT; what is there for MR, whose values have no unit."""
     if image is None or not isinstance(source, Case) or source.modality == "ct":
         return WINDOW_HU

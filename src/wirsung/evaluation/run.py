@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,12 @@ from wirsung.compute.cases import Outcome, map_cases
 from wirsung.errors import ConfigError
 from wirsung.evaluation.case import CaseName, unscored
 from wirsung.evaluation.evaluated import Evaluated
-from wirsung.evaluation.inputs import PROBABILITY, Method, Reference, label_maps, open_methods, open_reference
+from wirsung.evaluation.inputs import PROBABILITY, Method, Reference, open_methods, open_reference
 from wirsung.evaluation.protocol import Protocol, protocol
 from wirsung.evaluation.report import write_report
 from wirsung.evaluation.report_tables import digits_of
 from wirsung.evaluation.scores import SCORES_FILE, TABLE_FILE, Score, Scores, write_scores
-from wirsung.evaluation.scoring import Task, fingerprint, score_task
+from wirsung.evaluation.scoring import CaseScores, Task, fingerprint, score_task
 from wirsung.evaluation.settings import EvaluateSettings
 from wirsung.evaluation.summary import as_json, find
 from wirsung.evaluation.undefined import Reason
@@ -76,9 +76,9 @@ def evaluate(settings: EvaluateSettings) -> Evaluation:
     reference = open_reference(settings, methods[0], by_class=chosen.by_class)
     cases = _cases(reference, methods[0], all_cases=settings.all_cases)
     tasks = {
-        _key(method, case, methods): _task(settings.out, chosen, reference, method, case)
+        _key(case, methods, name=task.name.method): task
         for method in methods
-        for case in cases
+        for case, task in _tasks(settings, chosen, reference, method, cases)
     }
     outcomes = map_cases(score_task, tasks, workers=settings.workers, description="Scoring")
     state = _state(settings, tasks, outcomes)
@@ -121,39 +121,49 @@ def _cases(reference: Reference, first: Method, *, all_cases: bool) -> tuple[str
     if first.listed is not None and not all_cases:
         wanted &= set(first.listed)
     found = tuple(sorted(wanted))
-    if not any(first.label_map(case).is_file() for case in found):
-        some = ", ".join(list(label_maps(first.folder))[:3])
+    if not any(first.source(case).is_there for case in found):
+        some = ", ".join(first.cases()[:3])
         msg = (
             f"No case of {reference.name} has a prediction in {first.folder}, which holds {some} and so on. "
-            "A prediction is named <case>.nii.gz as its reference is."
+            "A prediction is named <case>.nii.gz, or its folder of masks <case>/, as its reference is."
         )
         raise ConfigError(msg)
     return found
 
 
-def _key(method: Method, case: str, methods: Sequence[Method]) -> str:
-    return case if len(methods) == 1 else f"{method.name}/{case}"
+def _key(case: str, methods: Sequence[Method], *, name: str) -> str:
+    return case if len(methods) == 1 else f"{name}/{case}"
 
 
-def _task(out: Path, chosen: Protocol, reference: Reference, method: Method, case: str) -> Task:
-    scored, _ = reference.views_for(method)
-    return Task(
-        CaseName(case, method.name, chosen),
-        reference.cases[case],
-        reference.scheme_for(method),
-        method.label_map(case),
-        method.probability(case),
-        method.scheme,
-        scored,
-        out / _RECORDS / method.name.replace("/", "-") / f"{case}.json",
-    )
+def _tasks(
+    settings: EvaluateSettings,
+    chosen: Protocol,
+    reference: Reference,
+    method: Method,
+    cases: Sequence[str],
+) -> Iterator[tuple[str, Task]]:
+    views, _ = reference.views_for(method)
+    folder = settings.out / _RECORDS / method.name.replace("/", "-")
+    for case in cases:
+        yield (
+            case,
+            Task(
+                CaseName(case, method.name, chosen),
+                reference.source(case, method),
+                method.source(case),
+                method.probability(case),
+                views,
+                folder / f"{case}.json",
+                settings.resample,
+            ),
+        )
 
 
-def _rows(outcome: Outcome[list[Score]], task: Task) -> list[Score]:
+def _rows(outcome: Outcome[CaseScores], task: Task) -> Sequence[Score]:
     """The rows of one case; for one that failed every structure is undefined, with the reason."""
     if outcome.value is not None:
-        return outcome.value
-    reason = Reason.CASE_FAILED if task.prediction.is_file() else Reason.PREDICTION_MISSING
+        return outcome.value.rows
+    reason = Reason.CASE_FAILED if task.prediction.is_there else Reason.PREDICTION_MISSING
     return [row for view in task.views for row in unscored(task.name, view.structure, reason)]
 
 
@@ -162,7 +172,7 @@ def _strays(reference: Reference, methods: Sequence[Method]) -> dict[str, tuple[
     found = {
         method.name: tuple(
             case
-            for case in label_maps(method.folder)
+            for case in method.cases()
             # A probability whose label map is missing belongs to its case.
             if case not in reference.cases and case.removesuffix(PROBABILITY) not in reference.cases
         )
@@ -197,6 +207,7 @@ def _summary(evaluated: Evaluated, state: str) -> dict[str, Any]:
             "name": method.name,
             "scheme": method.scheme.name,
             **method.about,
+            "notes": _notes(evaluated, method),
             "left_out": list(evaluated.reference.views_for(method)[1]),
             **as_json(found),
         }
@@ -216,6 +227,16 @@ def _summary(evaluated: Evaluated, state: str) -> dict[str, Any]:
         "methods": methods,
         "comparisons": as_json(evaluated.findings.comparisons),
         "state": state,
+    }
+
+
+def _notes(evaluated: Evaluated, method: Method) -> dict[str, str]:
+    """Case to what was done to its prediction before it was scored."""
+    keys = {_key(case, evaluated.methods, name=method.name): case for case in evaluated.cases}
+    return {
+        keys[item.case]: item.value.note
+        for item in evaluated.outcomes
+        if item.case in keys and item.value is not None and item.value.note
     }
 
 

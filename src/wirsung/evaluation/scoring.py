@@ -3,25 +3,26 @@
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from wirsung import __version__
-from wirsung.anatomy.schemes import Scheme
 from wirsung.compute.atomic import write_json
 from wirsung.compute.cases import Skip
-from wirsung.datasets.layout import Case
-from wirsung.errors import ImageError, LabelError, ManifestError
+from wirsung.errors import ImageError, ManifestError
 from wirsung.evaluation.case import LESION, CaseName, Pair, lesion_probability, score_case
+from wirsung.evaluation.case_labels import CaseLabels, Source, check_values
+from wirsung.evaluation.grids import on_grid_of
 from wirsung.evaluation.scores import Score
 from wirsung.evaluation.views import View, is_annotated
-from wirsung.imaging.geometry import same_grid_as
-from wirsung.imaging.nifti import read_image, read_label_map
+from wirsung.imaging.nifti import read_image
 from wirsung.imaging.volume import Volume
+
+_MOST_VALUES = 256
+_GROUP = 8
+"""So many structures can overlap in at most 256 ways."""
 
 
 @dataclass(frozen=True)
@@ -29,17 +30,26 @@ class Task:
     """All that a worker needs to score one case of one method."""
 
     name: CaseName
-    reference: Case | Path
-    reference_scheme: Scheme
-    prediction: Path
+    reference: Source
+    prediction: Source
     probability: Path | None
-    scheme: Scheme
     views: tuple[View, ...]
     record: Path
     """Where the case's rows are kept."""
+    resample: bool = False
+    """Bring a prediction on another grid onto the reference's."""
 
 
-def score_task(task: Task) -> list[Score]:
+@dataclass(frozen=True)
+class CaseScores:
+    """What one case of one method scored."""
+
+    rows: tuple[Score, ...]
+    note: str = ""
+    """What was done to the prediction before, such as resampling."""
+
+
+def score_task(task: Task) -> CaseScores:
     """Score one case and keep its rows.
 
     Raises:
@@ -47,87 +57,93 @@ def score_task(task: Task) -> list[Score]:
         WirsungError: A file is missing or damaged, holds a value its scheme does not, or the grids differ.
     """
     case = task.name.case
-    if not task.prediction.is_file():
-        place = f"{task.prediction.parent.name}/{task.prediction.name}"
-        msg = f"there is no prediction {place}. Predict it, or leave the case out."
+    if not task.prediction.is_there:
+        msg = f"there is no prediction {task.prediction.name}. Predict it, or leave the case out."
         raise ManifestError(msg)
     stamp = fingerprint(task)
     kept = _kept(task.record, stamp)
     if kept is not None:
         raise Skip(kept)
-    reference, annotated = read_reference(task.reference, task.reference_scheme, task.views)
-    prediction = read_prediction(case, task.prediction, task.scheme, reference)
-    pair = Pair(reference, prediction)
-    _check_values(pair.values[0], task.reference_scheme, f"the reference of case {case}")
-    _check_values(pair.values[1], task.scheme, task.prediction.name)
-    rows = score_case(task.name, pair, task.views, annotated=annotated)
+    reference, prediction, note = read_sides(task.reference, task.prediction, case, resample=task.resample)
+    annotated, predicted = _told(task.reference, task.views), _told(task.prediction, task.views)
+    told = {"annotated": annotated, "predicted": predicted}
+    rows: list[Score] = []
+    for pair, views in pairs(reference, prediction, task.views):
+        _check(pair, task)
+        rows += score_case(task.name, pair, views, **told)
     scored = {view.structure for view in task.views} if annotated is None else annotated
     if task.probability and LESION in scored:
         rows.append(lesion_probability(task.name, _read_probability(task.probability)))
     plain = [asdict(row) | {"value": None if math.isnan(row.value) else row.value} for row in rows]
-    write_json(task.record, {"schema": 1, "stamp": stamp, "rows": plain})
-    return rows
+    write_json(task.record, {"schema": 2, "stamp": stamp, "note": note, "rows": plain})
+    return CaseScores(tuple(rows), note)
+
+
+def read_sides(
+    reference: Source, prediction: Source, case: str, *, resample: bool = False
+) -> tuple[CaseLabels, CaseLabels, str]:
+    """The labels of both sides on the reference's grid, and a note on what was done to the prediction.
+
+    Raises:
+        WirsungError: A file is missing or damaged, holds a value its scheme does not, or the grids differ.
+    """
+    one, other = reference.read(), prediction.read()
+    moved, note = on_grid_of(one.volume, other.volume, case=case, resample=resample)
+    return one, other.moved_to(moved), note
+
+
+def pairs(
+    reference: CaseLabels, prediction: CaseLabels, views: Sequence[View]
+) -> Iterator[tuple[Pair, list[View]]]:
+    """Both sides to be scored, and the views in their volumes' values: at once where 256 values suffice."""
+    own = [
+        View(
+            view.structure,
+            reference.values_of(view.reference_values),
+            prediction.values_of(view.prediction_values),
+        )
+        for view in views
+    ]
+    sides = (reference, prediction)
+    if all(side.codes is None or len(side.codes.patterns) <= _MOST_VALUES for side in sides):
+        yield Pair(reference.volume, prediction.volume), own
+        return
+    for start in range(0, len(own), _GROUP):
+        group = own[start : start + _GROUP]
+        one, values = reference.fused([view.reference_values for view in group])
+        other, others = prediction.fused([view.prediction_values for view in group])
+        named = [view.structure for view in group]
+        yield Pair(one, other), [View(*item) for item in zip(named, values, others, strict=True)]
 
 
 def fingerprint(task: Task) -> str:
     """A hash of the settings, and of name, size and time of every file that the case is scored from."""
-    if isinstance(task.reference, Case):
-        files = [task.reference.mask_path(name) for name in task.reference.structure_names()]
-    else:
-        files = [task.reference]
-    files += [task.prediction, *([task.probability] if task.probability else [])]
+    files = [*task.reference.files, *task.prediction.files]
+    files += [task.probability] if task.probability else []
     settings = [
-        [task.name.case, task.name.method, task.name.protocol.sha256],
-        asdict(task.reference_scheme),
-        asdict(task.scheme),
+        [task.name.case, task.name.method, task.name.protocol.sha256, task.resample],
+        asdict(task.reference.scheme),
+        asdict(task.prediction.scheme),
         list(map(asdict, task.views)),
     ]
     content = [__version__, settings, [_stamp(path) for path in files]]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def read_reference(
-    reference: Case | Path, scheme: Scheme, views: Sequence[View]
-) -> tuple[Volume, frozenset[str] | None]:
-    """The reference's label map, and which of the structures it annotates (None for all).
-
-    Raises:
-        WirsungError: It can't be read, or holds a value that the scheme does not.
-    """
-    if isinstance(reference, Case):
-        present = reference.structure_names()
-        annotated = {view.structure for view in views if is_annotated(view.structure, scheme, present)}
-        return reference.label_map(scheme), frozenset(annotated)
-    return _read_label_map(reference, scheme), None
+def _told(source: Source, views: Sequence[View]) -> frozenset[str] | None:
+    """The structures that the masks of this case tell; None where a label map tells all of its scheme."""
+    present = source.present
+    if present is None:
+        return None
+    return frozenset(view.structure for view in views if is_annotated(view.structure, source.scheme, present))
 
 
-def read_prediction(case: str, path: Path, scheme: Scheme, reference: Volume) -> Volume:
-    """The prediction's label map on the reference's grid; flipped axes are turned back without interpolation.
-
-    Raises:
-        WirsungError: It can't be read, holds a value that the scheme does not, or lies on another grid.
-    """
-    volume = _read_label_map(path, scheme)
-    return same_grid_as(volume, reference, case=case, names=("reference", "prediction"))
-
-
-def _read_label_map(path: Path, scheme: Scheme) -> Volume:
-    """Read it, and refuse values beyond the scheme's at once: the joint histogram grows with their square."""
-    volume = read_label_map(path)
-    if volume.voxels.max() > max(scheme.values):
-        _check_values(np.unique(volume.voxels).tolist(), scheme, path.name)
-    return volume
-
-
-def _check_values(values: Iterable[int], scheme: Scheme, file_name: str) -> None:
-    unknown = [value for value in values if value and value not in scheme.values]
-    if unknown:
-        few = ", ".join(map(str, unknown[:5])) + (" and more" if len(unknown) > 5 else "")
-        msg = (
-            f"{file_name} holds the values {few}, which the scheme {scheme.name} does not have. "
-            "Name the scheme of the label maps with --scheme or --reference-scheme."
-        )
-        raise LabelError(msg)
+def _check(pair: Pair, task: Task) -> None:
+    """Pass where the label maps hold values of their schemes only; what masks hold is theirs by name."""
+    for side, source in enumerate((task.reference, task.prediction)):
+        if isinstance(source.place, Path):
+            name = source.place.name if side else f"the reference of case {task.name.case}"
+            check_values(pair.values[side], source.scheme, name)
 
 
 def _read_probability(path: Path) -> Volume:
@@ -146,7 +162,7 @@ def _stamp(path: Path) -> list[Any]:
     return [path.name, found.st_size, found.st_mtime_ns]
 
 
-def _kept(record: Path, stamp: str) -> list[Score] | None:
+def _kept(record: Path, stamp: str) -> CaseScores | None:
     """The rows of an earlier run, where its inputs and settings were these."""
     try:
         content = json.loads(record.read_text(encoding="utf-8"))
@@ -155,7 +171,7 @@ def _kept(record: Path, stamp: str) -> list[Score] | None:
         rows = [
             {**row, "value": math.nan if row["value"] is None else row["value"]} for row in content["rows"]
         ]
-        return [Score(**row) for row in rows]
+        return CaseScores(tuple(Score(**row) for row in rows), content["note"])
     except (OSError, ValueError, KeyError, TypeError):
         # No record, or one of another version: the case is scored anew.
         return None

@@ -12,9 +12,10 @@ class EvaluateSettings:
     """Score predictions against references: exact metrics, honest statistics, one report."""
 
     reference: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="REFERENCE")]
-    """A dataset, or a folder of label maps named <case>.nii.gz."""
+    """A dataset, a folder of label maps <case>.nii.gz, or one of masks <case>/<structure>.nii.gz."""
     prediction: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="PREDICTION")]
-    """A folder of label maps named <case>.nii.gz; <case>_lesion.nii.gz beside is the lesion's probability."""
+    """A folder of label maps <case>.nii.gz, or of masks <case>/<structure>.nii.gz; <case>_lesion.nii.gz
+    beside is the lesion's probability."""
     out: Path = Path("scores")
     """Folder for scores.parquet, scores.csv, summary.json and report.html."""
     also: tuple[Path, ...] = ()
@@ -29,6 +30,8 @@ class EvaluateSettings:
     """What ranks cases for the AUC: the highest lesion probability, or the predicted lesion's volume."""
     all_cases: bool = False
     """Score every reference case, not only those that predictions.json lists."""
+    resample: bool = False
+    """Bring predictions that lie on another grid onto the reference's, by the nearest voxel."""
     seed: int = 0
     """Of the bootstrap."""
     workers: int = 1
