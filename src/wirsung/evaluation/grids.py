@@ -62,7 +62,7 @@ def _difference(reference: Volume, prediction: Volume) -> str:
     turned = reorient(prediction, axis_codes(reference.affine))
     corners = [grid_corners_mm(volume.shape, volume.affine) for volume in (reference, turned)]
     distance_mm = float(np.linalg.norm(corners[0] - corners[1], axis=1).max())
-    words = f"lies {distance_mm:.3g} mm away from the reference at the farthest corner of its grid"
+    words = f"lies {round(distance_mm, 6):.3g} mm away from the reference at the farthest corner of its grid"
     sizes = [f"{_by(volume.shape)} voxels of {_by(volume.spacing_mm)} mm" for volume in (turned, reference)]
     return words if sizes[0] == sizes[1] else f"{words} ({sizes[0]}, the reference {sizes[1]})"
 

@@ -90,7 +90,7 @@ def is_annotated(structure_name: str, scheme: Scheme, present: Collection[str]) 
         False
     """
     for item in scheme.classes:
-        if item.name == structure_name and structure_name not in structures():
+        if item.name == structure_name and item.structures != (item.name,) and item.name not in structures():
             return all(is_annotated(name, scheme, present) for name in item.structures)
     if structure_name in present:
         return True

@@ -1,0 +1,136 @@
+"""Bad input, one kind a test: a case fails with what to do, or a score says why it is none; others go on."""
+
+import numpy as np
+import pytest
+
+from wirsung.evaluation.run import evaluate
+from wirsung.evaluation.scores import read_scores
+from wirsung.evaluation.settings import EvaluateSettings
+from wirsung.imaging.nifti import read_label_map
+from wirsung.imaging.nifti_writing import write_nifti
+from wirsung.imaging.volume import Volume
+
+
+@pytest.fixture
+def scored(references, predictions, tmp_path):
+    def score(**changed):
+        return evaluate(
+            EvaluateSettings(references, predictions, tmp_path / "scores", scheme="pants-2", **changed)
+        )
+
+    return score
+
+
+def check_only_a_failed(done, message):
+    assert [outcome.status for outcome in done.outcomes] in (
+        ["failed", "done", "done", "done"],
+        ["failed", "skipped", "skipped", "skipped"],
+    )
+    assert message in done.outcomes[0].message
+    found = read_scores(done.out).by_case("prediction", "pancreas", "dsc")
+    assert found["a"].reason == "case_failed"
+    assert found["c"].value == 1.0
+    assert message in done.summary["failed"]["a"]
+
+
+def test_a_truncated_file_fails_its_case(predictions, scored):
+    path = predictions / "a.nii.gz"
+    path.write_bytes(path.read_bytes()[:-40])
+    check_only_a_failed(scored(), "a.nii.gz")
+
+
+def test_an_empty_file_fails_its_case(predictions, scored):
+    (predictions / "a.nii.gz").write_bytes(b"")
+    check_only_a_failed(scored(), "is empty")
+
+
+def test_labels_are_rounded_within_a_thousandth(predictions, scored):
+    plain = scored()
+    volume = read_label_map(predictions / "a.nii.gz")
+    write_nifti(predictions / "a.nii.gz", volume.with_voxels(volume.voxels.astype(np.float32) + 9e-4))
+    done = scored()
+    assert [outcome.status for outcome in done.outcomes] == ["done", "skipped", "skipped", "skipped"]
+    assert done.summary["methods"] == plain.summary["methods"]
+
+
+def test_labels_farther_from_whole_numbers_fail_their_case(predictions, scored):
+    volume = read_label_map(predictions / "a.nii.gz")
+    write_nifti(predictions / "a.nii.gz", volume.with_voxels(volume.voxels.astype(np.float32) + 2e-3))
+    check_only_a_failed(scored(), "a label is a whole number")
+
+
+def test_a_probability_with_nan_fails_its_case(known, predictions, scored):
+    voxels = np.zeros(known.SHAPE, dtype=np.float32)
+    voxels[3, 3, 3] = np.nan
+    # write_nifti refuses NaN; another program does not.
+    nib = pytest.importorskip("nibabel")
+    nib.save(nib.Nifti1Image(voxels, known.AFFINE), predictions / "a_lesion.nii.gz")
+    check_only_a_failed(scored(), "1 voxels are NaN or infinite")
+
+
+def test_a_prediction_on_another_grid_is_resampled_on_request_and_that_is_said(known, predictions, scored):
+    fine = read_label_map(predictions / "a.nii.gz")
+    # Each coarse voxel covers two fine ones, and holds the label of the first.
+    steps = np.diag([2.0, 1, 1, 1])
+    steps[0, 3] = 0.5
+    coarse = Volume(fine.voxels[::2], fine.affine @ steps)
+    write_nifti(predictions / "a.nii.gz", coarse)
+    moved = fine.affine.copy()
+    moved[2, 3] += 30
+    write_nifti(predictions / "a.nii.gz", Volume(coarse.voxels, moved @ steps))
+    check_only_a_failed(scored(), "lies 30 mm away from the reference")
+    write_nifti(predictions / "a.nii.gz", Volume(fine.voxels[1:], fine.affine))
+    check_only_a_failed(scored(), "lies 1 mm away from the reference")
+    write_nifti(predictions / "a.nii.gz", coarse)
+    assert [outcome.status for outcome in scored().outcomes] == ["failed"] + ["skipped"] * 3
+    done = scored(resample=True)
+    assert [outcome.status for outcome in done.outcomes] == ["done"] * 4
+    assert list(done.summary["methods"][0]["notes"]) == ["a"]
+    assert done.summary["methods"][0]["notes"]["a"].startswith("resampled: the prediction lies")
+    # Of the box's planes 3 to 8 the second, fourth and sixth are kept, and become 4 to 9.
+    found = read_scores(done.out).by_case("prediction", "pancreas", "dsc")["a"].value
+    assert found == pytest.approx(5 / 6, rel=1e-12)
+    assert done.summary["methods"][0]["notes"] == scored(resample=True).summary["methods"][0]["notes"]
+
+
+def test_an_oblique_grid_changes_no_score(known, references, predictions, scored, tmp_path):
+    plain = {(row.case, row.metric, row.structure): row.value for row in read_scores(scored().out)}
+    turn, _ = np.linalg.qr(np.random.default_rng(0).standard_normal((3, 3)))
+    turned = np.eye(4)
+    turned[:3, :3] = turn
+    folders = {}
+    for folder in (references, predictions):
+        folders[folder.name] = tmp_path / "oblique" / folder.name
+        for path in folder.glob("*.nii.gz"):
+            volume = read_label_map(path)
+            write_nifti(folders[folder.name] / path.name, Volume(volume.voxels, turned @ volume.affine))
+    done = evaluate(
+        EvaluateSettings(folders["reference"], folders["prediction"], tmp_path / "again", scheme="pants-2")
+    )
+    for row in read_scores(done.out):
+        expected = plain[row.case, row.metric, row.structure]
+        # A header holds float32, so distances agree to its seven digits.
+        assert row.value == pytest.approx(expected, rel=1e-6, abs=1e-6, nan_ok=True)
+
+
+def test_where_all_patients_are_positive_no_auc_is_defined_and_the_page_says_so(
+    known, references, predictions, scored
+):
+    for case in "cd":
+        write_nifti(references / f"{case}.nii.gz", known.label_map((known.PANCREAS, 1), (known.LESION, 2)))
+    done = scored()
+    area = done.summary["methods"][0]["detection"]["auc"]
+    assert (area["value"], area["interval"]) == (None, "undefined: no negative case")
+    assert (area["positives"], area["negatives"]) == (4, 0)
+    assert "undefined: no negative case" in done.report.read_text()
+
+
+def test_one_case_has_scores_but_no_interval_and_the_page_says_so(references, predictions, scored):
+    for folder in (references, predictions):
+        for case in "acd":
+            (folder / f"{case}.nii.gz").unlink()
+    done = scored()
+    found = done.summary["methods"][0]["structures"]["pancreas"]["dsc"]
+    assert (found["n"], found["low"], found["high"], found["sd"]) == (1, None, None, None)
+    assert found["mean"] == pytest.approx(5 / 6)
+    assert "one case" in done.report.read_text()
