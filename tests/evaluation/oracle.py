@@ -47,6 +47,10 @@ class Oracle:
         both = np.concatenate([self.to_prediction, self.to_reference])
         return both.mean()
 
+    @property
+    def masd(self):
+        return (self.to_prediction.mean() + self.to_reference.mean()) / 2
+
 
 def random_label_maps(generator, low, high):
     """Two label maps of smooth regions with speckle, touching the volume's edges, and a spacing."""

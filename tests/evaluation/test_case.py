@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from wirsung.anatomy.schemes import scheme
 from wirsung.evaluation.case import CaseName, Pair, mask_of, score_case
-from wirsung.evaluation.protocol import protocol
+from wirsung.evaluation.protocol import METRICS, protocol
 from wirsung.evaluation.surface import surface_distances, surfel_distances
 from wirsung.evaluation.views import views
 from wirsung.imaging.volume import Volume
@@ -98,3 +98,142 @@ def test_the_values_present_are_known():
 
 def test_a_mask_is_where_any_of_the_values_is():
     assert mask_of(np.array([[[3, 0, 9]]]), (3, 9)).tolist() == [[[True, False, True]]]
+
+
+NAN = math.nan
+ALL = dataclasses.replace(
+    PANTS, metrics=tuple(METRICS), tolerances_mm=(1.0,), headline=("dsc",), strict=False
+)
+# A volume of 4 x 3 x 2 voxels of 1 x 2 x 5 mm, 0.01 ml each. Reference and prediction are boxes along i, from
+# the first voxel to the last + 1, or nothing; a box of n is 6 n voxels, all of them boundary.
+BY_HAND = {
+    # Reference 0..2, prediction 1..4: 6 shared of 12 and 18. Of the reference, plane 0 is 1 mm off; of the
+    # prediction, planes 2 and 3 are 1 and 2 mm off.
+    "both": (
+        (0, 2),
+        (1, 4),
+        {
+            "dsc": 12 / 30,
+            "iou": 6 / 24,
+            "sensitivity": 6 / 12,
+            "specificity": 0.0,
+            "precision": 6 / 18,
+            "kappa": 2 * (6 * 0 - 6 * 12) / (12 * 6 + 18 * 12),
+            "nsd_1mm": 24 / 30,
+            "hd": 2.0,
+            "hd95": 2.0,
+            "assd": 24 / 30,
+            "masd": 0.75,
+            "volume_ml": 0.18,
+            "reference_volume_ml": 0.12,
+            "volume_difference_ml": 0.06,
+            "volume_difference": 0.5,
+        },
+    ),
+    "prediction_empty": (
+        (0, 2),
+        None,
+        {
+            "dsc": 0.0,
+            "iou": 0.0,
+            "sensitivity": 0.0,
+            "specificity": 1.0,
+            "precision": NAN,
+            "kappa": 0.0,
+            "nsd_1mm": 0.0,
+            "hd": NAN,
+            "hd95": NAN,
+            "assd": NAN,
+            "masd": NAN,
+            "volume_ml": 0.0,
+            "reference_volume_ml": 0.12,
+            "volume_difference_ml": -0.12,
+            "volume_difference": -1.0,
+        },
+    ),
+    "reference_empty": (
+        None,
+        (1, 4),
+        {
+            "dsc": NAN,
+            "iou": NAN,
+            "sensitivity": NAN,
+            "specificity": 0.25,
+            "precision": NAN,
+            "kappa": NAN,
+            "nsd_1mm": NAN,
+            "hd": NAN,
+            "hd95": NAN,
+            "assd": NAN,
+            "masd": NAN,
+            "volume_ml": 0.18,
+            "reference_volume_ml": 0.0,
+            "volume_difference_ml": 0.18,
+            "volume_difference": NAN,
+        },
+    ),
+    "both_empty": (
+        None,
+        None,
+        {
+            "dsc": NAN,
+            "iou": NAN,
+            "sensitivity": NAN,
+            "specificity": 1.0,
+            "precision": NAN,
+            "kappa": NAN,
+            "nsd_1mm": NAN,
+            "hd": NAN,
+            "hd95": NAN,
+            "assd": NAN,
+            "masd": NAN,
+            "volume_ml": 0.0,
+            "reference_volume_ml": 0.0,
+            "volume_difference_ml": 0.0,
+            "volume_difference": NAN,
+        },
+    ),
+    "no_background": (
+        (0, 4),
+        (0, 4),
+        {
+            "dsc": 1.0,
+            "iou": 1.0,
+            "sensitivity": 1.0,
+            "specificity": NAN,
+            "precision": 1.0,
+            "kappa": NAN,
+            "nsd_1mm": 1.0,
+            "hd": 0.0,
+            "hd95": 0.0,
+            "assd": 0.0,
+            "masd": 0.0,
+            "volume_ml": 0.24,
+            "reference_volume_ml": 0.24,
+            "volume_difference_ml": 0.0,
+            "volume_difference": 0.0,
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("row", BY_HAND)
+def test_each_row_of_the_undefined_table_is_as_computed_by_hand(row):
+    *boxes, expected = BY_HAND[row]
+    volumes = []
+    for box in boxes:
+        voxels = np.zeros((4, 3, 2), np.uint8)
+        if box:
+            voxels[box[0] : box[1]] = 1
+        volumes.append(Volume(voxels, np.diag([1.0, 2.0, 5.0, 1.0])))
+    found = score_case(CaseName("case", "method", ALL), Pair(*volumes), VIEWS[:1])
+    assert [item.metric for item in found] == [*expected]
+    for item in found:
+        assert item.value == pytest.approx(expected[item.metric], rel=1e-12, nan_ok=True)
+        assert item.reason == (row if math.isnan(expected[item.metric]) else None)
+
+
+def test_a_prediction_without_a_mask_of_the_structure_is_missing():
+    reference, prediction = random_pair(1, fortran=False)
+    rows = score_case(NAME, Pair(reference, prediction), VIEWS, predicted={"pancreas"})
+    assert {row.reason for row in rows if row.structure == "pancreatic_lesion"} == {"prediction_missing"}

@@ -14,7 +14,7 @@ LABELS = range(1, 9)
 
 
 def check_against_the_oracle(seed, low, high):
-    """DSC, NSD and HD equal, HD95 and ASSD to 1e-12, of each label and of a union."""
+    """DSC, NSD and HD equal, HD95, ASSD and MASD to 1e-12, of each label and of a union."""
     generator = np.random.default_rng(seed)
     reference, prediction, spacing = random_label_maps(generator, low, high)
     if generator.random() < 0.5:
@@ -35,6 +35,7 @@ def check_against_the_oracle(seed, low, high):
                 assert found.nsd(tolerance, strict=strict) == expected.nsd(tolerance, strict=strict)
         assert found.hd95 == pytest.approx(expected.hd95, rel=1e-12, abs=1e-12)
         assert found.assd == pytest.approx(expected.assd, rel=1e-12, abs=1e-12)
+        assert found.masd == pytest.approx(expected.masd, rel=1e-12, abs=1e-12)
 
 
 @settings(max_examples=2000)

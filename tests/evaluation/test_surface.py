@@ -60,6 +60,7 @@ def test_metrics_equal_their_formulas_over_all_pairs(pair, spacing):
     assert found.hd == pytest.approx(max(a.max(), b.max()), rel=1e-14)
     assert found.hd95 == pytest.approx(max(np.percentile(a, 95), np.percentile(b, 95)), rel=1e-12)
     assert found.assd == pytest.approx((a.sum() + b.sum()) / (a.size + b.size), rel=1e-12)
+    assert found.masd == pytest.approx((a.mean() + b.mean()) / 2, rel=1e-12)
     # 0.9 mm is between all distances that such spacings can make, so < and <= agree here.
     near = (a < 0.9).sum() + (b < 0.9).sum()
     for strict in (True, False):
@@ -77,6 +78,7 @@ def test_two_cubes_shifted_by_one_voxel_score_as_computed_by_hand():
     for distances in (found.reference_to_prediction_mm, found.prediction_to_reference_mm):
         assert sorted(distances) == [0.0] * 16 + [1.0] * 10
     assert found.assd == 20 / 52
+    assert found.masd == 10 / 26
     assert found.hd == found.hd95 == 1.0
     assert found.nsd(1.0, strict=False) == 1.0
     assert found.nsd(1.0, strict=True) == 32 / 52
@@ -182,4 +184,5 @@ def test_larger_volumes_agree_with_simpleitk(seed, spacing):
 
 def metrics(one: np.ndarray, other: np.ndarray, spacing: tuple[float, float, float]) -> tuple[float, ...]:
     found = surface_distances(one, other, spacing)
-    return found.hd, found.hd95, found.assd, found.nsd(2.0, strict=True), found.nsd(2.0, strict=False)
+    nsd = [found.nsd(2.0, strict=strict) for strict in (True, False)]
+    return found.hd, found.hd95, found.assd, found.masd, *nsd

@@ -91,3 +91,4 @@ def check_against(peer, seed, low, high, *, fortran):
         means = peer.compute_average_surface_distance(theirs)
         areas = [theirs[name].sum() for name in ("surfel_areas_gt", "surfel_areas_pred")]
         assert found.assd == pytest.approx(np.average(means, weights=areas), rel=1e-9, abs=1e-9)
+        assert found.masd == pytest.approx(np.mean(means), rel=1e-9, abs=1e-9)
