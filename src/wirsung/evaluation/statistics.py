@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from wirsung.evaluation.effects import cohens_dz, rank_biserial
+
 RESAMPLES = 5000
 """Of every bootstrap."""
 
@@ -47,11 +49,19 @@ class Comparison:
     low: float
     high: float
     p_wilcoxon: float
-    """Two-sided signed-rank test, zero differences dropped; 1 where all are zero."""
+    """Two-sided signed-rank test over patients, zero differences dropped; 1 where all are zero."""
     p_t: float
-    """Two-sided paired t test; 1 where all are zero."""
+    """Two-sided paired t test over patients; 1 where all are zero."""
     second_higher: int
+    """Cases, as of the two below."""
     first_higher: int
+    equal: int
+    patients: int
+    """Whose cases these are: the tests and effect sizes take each patient's mean difference."""
+    cohens_dz: float
+    """Mean difference over the differences' SD; NaN where they are all alike but not zero."""
+    rank_biserial: float
+    """-1, all lower, to 1, all higher."""
 
 
 def summarise(
@@ -116,17 +126,41 @@ def bootstrap_mean(
 
     NaN twice where there are fewer than two patients.
     """
-    sums, counts = _by_patient(values, patients)
-    if sums.size < 2:
-        return math.nan, math.nan
+    low, high = bootstrap_means(values[:, None], patients=patients, seed=seed, resamples=resamples)
+    return float(low[0]), float(high[0])
+
+
+def bootstrap_means(
+    columns: NDArray[np.float64],
+    *,
+    patients: Sequence[Hashable] | None = None,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The intervals of several columns' means, all from the same draws: each as `bootstrap_mean` gives it.
+
+    Args:
+        columns: One row a case, finite.
+        patients: Whose case each row is.
+        seed: Of the draws.
+        resamples: How often patients are drawn.
+    """
+    sums, counts = _by_patient(columns, patients)
+    size = len(sums)
+    if size < 2:
+        nothing = np.full(columns.shape[1], math.nan)
+        return nothing, nothing
     generator = np.random.default_rng(seed)
     means: list[NDArray[np.float64]] = []
-    rows = max(1, _CHUNK // sums.size)
+    rows = max(1, _CHUNK // size)
     for start in range(0, resamples, rows):
-        drawn = generator.integers(sums.size, size=(min(rows, resamples - start), sums.size))
-        means.append(sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1))
-    low, high = np.percentile(np.concatenate(means), [2.5, 97.5])
-    return float(low), float(high)
+        drawn = generator.integers(size, size=(min(rows, resamples - start), size))
+        # How often each patient was drawn: one product then sums every column.
+        places = drawn + size * np.arange(len(drawn))[:, None]
+        times = np.bincount(places.ravel(), minlength=drawn.size).reshape(drawn.shape).astype(np.float64)
+        means.append((times @ sums) / (times @ counts)[:, None])
+    low, high = np.percentile(np.concatenate(means), [2.5, 97.5], axis=0)
+    return low, high
 
 
 def compare(
@@ -139,7 +173,8 @@ def compare(
     """Two methods on the same cases, in the same order; the difference is second minus first.
 
     Differences are rounded to 1e-9 before ranking: 0.9 - 0.8 and 0.5 - 0.4 are the same step, though not to
-    the last bit.
+    the last bit. The t test takes them as they are. Where a patient has several cases the tests take the mean
+    of each patient's differences, since cases of one patient are not independent.
 
     Example:
         >>> found = compare([0.5, 0.6, 0.7], [0.5, 0.6, 0.7])
@@ -147,28 +182,43 @@ def compare(
         (0.0, 1.0)
     """
     differences = np.asarray(second, dtype=np.float64) - np.asarray(first, dtype=np.float64)
+    return compare_columns(differences[:, None], patients=patients, seed=seed)[0]
+
+
+def compare_columns(
+    differences: NDArray[np.float64], *, patients: Sequence[Hashable] | None = None, seed: int = 0
+) -> list[Comparison]:
+    """As `compare`, for many pairs of methods at once: one column a pair, one row a case.
+
+    Columns that are defined on the same cases share one bootstrap, which is what takes the time.
+    """
+    found: dict[int, Comparison] = {}
     both = np.isfinite(differences)
-    kept = np.round(differences[both], 9) + 0.0
-    left_out = int((~both).sum())
-    if not kept.size:
-        nan = math.nan
-        return Comparison(0, left_out, nan, nan, nan, nan, nan, 0, 0)
-    who = (
-        None if patients is None else [patient for patient, fine in zip(patients, both, strict=True) if fine]
-    )
-    low, high = bootstrap_mean(kept, patients=who, seed=seed)
-    p_wilcoxon, p_t = _p_values(kept)
-    return Comparison(
-        n=int(kept.size),
-        left_out=left_out,
-        mean_difference=float(kept.mean()),
-        low=low,
-        high=high,
-        p_wilcoxon=p_wilcoxon,
-        p_t=p_t,
-        second_higher=int((kept > 0).sum()),
-        first_higher=int((kept < 0).sum()),
-    )
+    by_mask: dict[bytes, list[int]] = {}
+    for index in range(differences.shape[1]):
+        by_mask.setdefault(both[:, index].tobytes(), []).append(index)
+    for members in by_mask.values():
+        mask = both[:, members[0]]
+        who = None if patients is None else [name for name, fine in zip(patients, mask, strict=True) if fine]
+        raw = differences[mask][:, members]
+        low, high = bootstrap_means(np.round(raw, 9) + 0.0, patients=who, seed=seed)
+        for place, index in enumerate(members):
+            interval = (float(low[place]), float(high[place]))
+            found[index] = _comparison(raw[:, place], int((~mask).sum()), interval, who)
+    return [found[index] for index in range(differences.shape[1])]
+
+
+def by_patient(
+    values: NDArray[np.float64], patients: Sequence[Hashable] | None = None
+) -> NDArray[np.float64]:
+    """The mean of each patient's values, in the order in which patients first come.
+
+    Example:
+        >>> by_patient(np.array([1.0, 3.0, 5.0]), ["a", "a", "b"]).tolist()
+        [2.0, 5.0]
+    """
+    sums, counts = _by_patient(values[:, None], patients)
+    return np.asarray(sums[:, 0] / counts)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -188,25 +238,55 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(value) for value in adjusted]
 
 
-def _p_values(differences: NDArray[np.float64]) -> tuple[float, float]:
-    if not differences.any():
+def _comparison(
+    raw: NDArray[np.float64],
+    left_out: int,
+    interval: tuple[float, float],
+    patients: Sequence[Hashable] | None,
+) -> Comparison:
+    if not raw.size:
+        nan = math.nan
+        return Comparison(0, left_out, nan, nan, nan, nan, nan, 0, 0, 0, 0, nan, nan)
+    kept = np.round(raw, 9) + 0.0
+    of_patients = np.round(by_patient(raw, patients), 9) + 0.0
+    p_wilcoxon, p_t = _p_values(of_patients, by_patient(raw, patients))
+    return Comparison(
+        n=int(kept.size),
+        left_out=left_out,
+        mean_difference=float(kept.mean()),
+        low=interval[0],
+        high=interval[1],
+        p_wilcoxon=p_wilcoxon,
+        p_t=p_t,
+        second_higher=int((kept > 0).sum()),
+        first_higher=int((kept < 0).sum()),
+        equal=int((kept == 0).sum()),
+        patients=int(of_patients.size),
+        cohens_dz=cohens_dz(of_patients),
+        rank_biserial=rank_biserial(of_patients),
+    )
+
+
+def _p_values(rounded: NDArray[np.float64], raw: NDArray[np.float64]) -> tuple[float, float]:
+    if not rounded.any():
         return 1.0, 1.0
-    wilcoxon = float(stats.wilcoxon(differences, zero_method="wilcox").pvalue)
-    if differences.size < 2:
+    wilcoxon = float(stats.wilcoxon(rounded, zero_method="wilcox").pvalue)
+    if rounded.size < 2:
         return wilcoxon, math.nan
-    if (differences == differences[0]).all():
+    if (rounded == rounded[0]).all():
         # No spread at all: the t statistic is infinite, and scipy would warn of lost precision.
         return wilcoxon, 0.0
-    return wilcoxon, float(stats.ttest_1samp(differences, 0.0).pvalue)
+    return wilcoxon, float(stats.ttest_1samp(raw, 0.0).pvalue)
 
 
 def _by_patient(
-    values: NDArray[np.float64], patients: Iterable[Hashable] | None
+    columns: NDArray[np.float64], patients: Iterable[Hashable] | None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Sum of values and number of cases, one a patient."""
+    """Sums of values and number of cases, one row a patient."""
     if patients is None:
-        return values, np.ones(values.size)
+        return columns, np.ones(len(columns))
     numbers: dict[Hashable, int] = {}
-    index = np.array([numbers.setdefault(patient, len(numbers)) for patient in patients])
-    sums = np.bincount(index, weights=values).astype(np.float64)
-    return sums, np.bincount(index).astype(np.float64)
+    index = np.array([numbers.setdefault(patient, len(numbers)) for patient in patients], dtype=np.intp)
+    sums = np.zeros((len(numbers), columns.shape[1]))
+    np.add.at(sums, index, columns)
+    return sums, np.bincount(index, minlength=len(numbers)).astype(np.float64)
