@@ -7,7 +7,9 @@ import pytest
 
 from wirsung.pages.template import (
     Cell,
+    Code,
     Facts,
+    Gallery,
     Notice,
     Page,
     Paragraph,
@@ -35,7 +37,10 @@ def page_of(*blocks) -> str:
         Facts(((NASTY, NASTY),)),
         Tiles((Tile(NASTY, NASTY, NASTY),)),
         Table((NASTY,), ((NASTY,), (Cell(NASTY, 1.0, NASTY),)), NASTY),
+        Table(("a",), ((Cell(NASTY, picture=Picture("data:,", NASTY)),),), searched=NASTY),
         Picture("data:,", NASTY, NASTY),
+        Gallery((Picture("data:,", NASTY, NASTY),)),
+        Code(NASTY, NASTY),
     ],
     ids=lambda block: block.kind,
 )
@@ -72,7 +77,7 @@ def test_the_policy_allows_exactly_the_inline_blocks(tag):
 
 
 def test_the_html_is_well_formed():
-    void = {"meta", "img", "link"}
+    void = {"meta", "img", "link", "input"}
 
     class Checker(HTMLParser):
         def __init__(self):
@@ -94,6 +99,9 @@ def test_the_html_is_well_formed():
             Facts((("c", "d"),)),
             Tiles((Tile("e", "f"),)),
             Table(("g", "h"), (("i", Cell.number(1.0, 2)),)),
+            Table(("g",), ((Cell("i", picture=Picture("data:,", "j")),),), "c", "Find a case"),
+            Gallery((Picture("data:,", "j", "k", 300), Picture("data:,", "l"))),
+            Code("wirsung evaluate", "c"),
             Picture("data:,", "j", "k", 300),
         )
     )

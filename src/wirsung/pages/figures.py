@@ -1,108 +1,236 @@
-"""The figures of the pages: box plots, ROC curves, paired scores and curves, as SVG inside the page.
+"""The figures of the pages: curves with bands, paired scores, Bland-Altman and forest plots, as SVG.
 
-Drawn on Figure objects, so nothing global changes and any worker may draw. Colours are Okabe and Ito's,
-which colour-blind readers can tell apart; lines also differ in their dashes. Ink follows the page's light or
-dark scheme.
+Box and violin plots are in `distributions`; what all figures share is in `drawing`.
 """
 
-import base64
-import io
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.patches import Patch
+from matplotlib.lines import Line2D
 
+from wirsung.pages.distributions import box_plot as box_plot
+from wirsung.pages.drawing import (
+    COLOURS,
+    DASHES,
+    FAINT,
+    INK,
+    LEGEND,
+    as_picture,
+    colour_of,
+    draw_points,
+    new_axes,
+    spread,
+    thinned,
+)
+from wirsung.pages.drawing import data_uri as data_uri
 from wirsung.pages.template import Picture
 
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-"""Blue, vermilion, green, purple, orange, sky blue (Okabe and Ito)."""
-
-_DASHES = ("-", "--", "-.", ":")
-# Never the colour of data: it is replaced by the page's own ink in the SVG.
-_INK = "#1c2b36"
-_SCHEMES = (
-    f"<style>svg{{color:{_INK}}}@media(prefers-color-scheme:dark){{svg{{color:#dde5ea}}}}"
-    f"@media print{{svg{{color:{_INK}}}}}</style>"
-)
-_WIDTH_IN = 9.0
+_SQUARE_IN = 4.6
+MOST_POINTS = 600
+"""Dots of one plot of cases; of more, the extremes of what is drawn upwards and, evenly by rank, the rest."""
 
 
-def box_plot(
-    groups: Mapping[str, Mapping[str, Sequence[float]]],
-    *,
-    label: str,
-    alternative: str,
-    caption: str = "",
-    limits: tuple[float, float] | None = None,
-) -> Picture:
-    """Horizontal boxes, one row a group and one box a series, every value shown as a dot.
+@dataclass(frozen=True)
+class Curve:
+    """A curve, with the band of its interval where there is one."""
 
-    The box spans the quartiles with the median inside, whiskers end at the last value within 1.5 times the
-    interquartile range. NaN is left out; an empty series leaves its place empty.
+    across: Sequence[float]
+    """Ascending."""
+    up: Sequence[float]
+    band_across: Sequence[float] = ()
+    band_low: Sequence[float] = ()
+    band_high: Sequence[float] = ()
 
-    Args:
-        groups: Row name to series name to values.
-        label: What the values are, with unit.
-        alternative: The content in words.
-        caption: Text below.
-        limits: Of the axis; by default what the values need.
-    """
-    series = list(dict.fromkeys(name for row in groups.values() for name in row))
-    step = 0.8 / max(len(series), 1)
-    height = 1.2 + len(groups) * max(0.36, 0.30 * len(series))
-    figure, axes = _figure(height)
-    for row, values_of in enumerate(groups.values()):
-        for index, name in enumerate(series):
-            values = np.asarray(values_of.get(name, ()), dtype=np.float64)
-            place = row + (index - (len(series) - 1) / 2) * step
-            _box(axes, values[np.isfinite(values)], place, 0.62 * step, COLOURS[index % len(COLOURS)])
-    axes.set_yticks(range(len(groups)), list(groups))
-    axes.set_ylim(len(groups) - 0.5, -0.5)
-    if limits:
-        axes.set_xlim(*limits)
-    axes.set_xlabel(label)
-    axes.grid(axis="x", color="#8b98a3", alpha=0.3, linewidth=0.7)
-    if len(series) > 1:
-        handles = [Patch(color=COLOURS[i % len(COLOURS)], label=name) for i, name in enumerate(series)]
-        figure.legend(handles=handles, loc="outside upper right", ncols=len(series), **_LEGEND)
-    return _svg(figure, alternative, caption)
+
+@dataclass(frozen=True)
+class Marker:
+    """A point on a curve that has a name, such as an operating point."""
+
+    name: str
+    across: float
+    up: float
+    series: int = 0
+    """The number of the curve whose colour it takes."""
+
+
+@dataclass(frozen=True)
+class ForestRow:
+    """One line of a forest plot: an estimate with its interval; a heading has none."""
+
+    label: str
+    value: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    note: str = ""
+    """Set on the right, such as the number of cases."""
+    series: int = 0
+    """The number of the colour."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A horizontal line of a Bland-Altman plot, with its interval."""
+
+    name: str
+    value: float
+    low: float = math.nan
+    high: float = math.nan
 
 
 def roc_plot(
-    curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], *, alternative: str, caption: str = ""
+    curves: Mapping[str, Curve | tuple[Sequence[float], Sequence[float]]],
+    *,
+    alternative: str,
+    caption: str = "",
+    markers: Sequence[Marker] = (),
 ) -> Picture:
-    """ROC curves: name to (false positive fractions, true positive fractions), both ascending."""
-    figure, axes = _figure(4.6, 4.6)
-    axes.plot([0, 1], [0, 1], color="#8b98a3", linewidth=0.8, linestyle=":")
-    for index, (name, (false_positives, true_positives)) in enumerate(curves.items()):
-        style = {"color": COLOURS[index % len(COLOURS)], "linestyle": _DASHES[index % len(_DASHES)]}
-        axes.plot(false_positives, true_positives, linewidth=2, label=name, **style)  # type: ignore[arg-type]
+    """ROC curves: name to false and true positive fractions, both ascending, with bands where given."""
+    figure, axes = new_axes(_SQUARE_IN)
+    axes.plot([0, 1], [0, 1], color=FAINT, linewidth=0.8, linestyle=":")
+    for index, (name, curve) in enumerate(curves.items()):
+        _draw_curve(axes, curve if isinstance(curve, Curve) else Curve(*curve), name, index)
+    _draw_markers(axes, markers)
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
     axes.set_xlabel("1 − specificity")
     axes.set_ylabel("sensitivity")
-    axes.legend(loc="lower right", **_LEGEND)
-    return _svg(figure, alternative, caption, width_px=400)
+    if curves:
+        axes.legend(loc="lower right", **LEGEND)
+    return as_picture(figure, alternative, caption)
+
+
+def froc_plot(
+    curves: Mapping[str, Curve], *, alternative: str, caption: str = "", markers: Sequence[Marker] = ()
+) -> Picture:
+    """FROC curves: false positives per scan across, logarithmic above 0.125, and found lesions up."""
+    figure, axes = new_axes(_SQUARE_IN)
+    for index, (name, curve) in enumerate(curves.items()):
+        _draw_curve(axes, curve, name, index)
+    _draw_markers(axes, markers)
+    most = max((curve.across[-1] for curve in curves.values() if len(curve.across)), default=1.0)
+    axes.set_xscale("symlog", linthresh=0.125, base=2)
+    top = max(1.1 * most, 1.0)
+    ticks = [tick for tick in (0, 0.125, 0.25, 0.5, 1, 2, 4, 8, 16, 32) if tick <= top]
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.minorticks_off()
+    axes.set(xlim=(-0.004, top), ylim=(-0.01, 1.01))
+    axes.set_xlabel("false positives per scan")
+    axes.set_ylabel("sensitivity by lesion")
+    axes.grid(color=FAINT, alpha=0.3, linewidth=0.7)
+    if curves:
+        axes.legend(loc="lower right", **LEGEND)
+    return as_picture(figure, alternative, caption)
 
 
 def paired_plot(
     pairs: Sequence[tuple[float, float]], *, labels: tuple[str, str], alternative: str, caption: str = ""
 ) -> Picture:
     """One dot a case, first method across and second up; above the line the second is higher."""
-    figure, axes = _figure(4.6, 4.6)
+    figure, axes = new_axes(_SQUARE_IN)
     points = np.asarray(pairs, dtype=np.float64).reshape(-1, 2)
     points = points[np.isfinite(points).all(axis=1)]
-    low, high = (float(points.min()), float(points.max())) if len(points) else (0.0, 1.0)
-    margin = 0.05 * (high - low) or 0.05
-    limits = (low - margin, high + margin)
-    axes.plot(limits, limits, color="#8b98a3", linewidth=0.8, linestyle=":")
-    axes.scatter(points[:, 0], points[:, 1], s=22, color=COLOURS[0], alpha=0.7, linewidths=0)
+    limits = spread(points.ravel().tolist())
+    axes.plot(limits, limits, color=FAINT, linewidth=0.8, linestyle=":")
+    points = points[thinned(points[:, 1] - points[:, 0], MOST_POINTS)]
+    draw_points(axes, points[:, 0], points[:, 1], COLOURS[0], 4.5)
     axes.set(xlim=limits, ylim=limits, aspect="equal")
     axes.set_xlabel(labels[0])
     axes.set_ylabel(labels[1])
-    return _svg(figure, alternative, caption, width_px=400)
+    return as_picture(figure, alternative, caption)
+
+
+def bland_altman_plot(
+    pairs: Sequence[tuple[float, float]],
+    lines: Sequence[Line],
+    *,
+    labels: tuple[str, str],
+    alternative: str,
+    caption: str = "",
+    series: int = 0,
+) -> Picture:
+    """Mean of two measurements across, second minus first up; the bias and its limits as lines.
+
+    Args:
+        pairs: Reference and prediction of each case.
+        lines: Bias and limits of agreement, each with its interval as a band.
+        labels: Of both axes, with unit.
+        alternative: The content in words.
+        caption: Text below.
+        series: The number of the dots' colour.
+    """
+    figure, axes = new_axes(3.7)
+    points = np.asarray(pairs, dtype=np.float64).reshape(-1, 2)
+    points = points[np.isfinite(points).all(axis=1)]
+    across, up = points.mean(axis=1), points[:, 1] - points[:, 0]
+    axes.axhline(0, color=FAINT, linewidth=0.8, linestyle=":")
+    for number, line in enumerate(lines):
+        middle = number == 0
+        axes.axhline(line.value, color=INK, linewidth=1.4, linestyle="-" if middle else "--")
+        if math.isfinite(line.low):
+            axes.axhspan(line.low, line.high, color=FAINT, alpha=0.22, linewidth=0)
+        words = f"{line.name}\n{line.value:+.1f}".replace("-", "−")
+        place = {"xycoords": axes.get_yaxis_transform(), "textcoords": "offset points"}
+        style = {"ha": "left", "va": "center", "fontsize": 8, "color": INK}
+        axes.annotate(words, (1, line.value), (3, 0), **place, **style)  # type: ignore[arg-type]
+    kept = thinned(up, MOST_POINTS)
+    draw_points(axes, across[kept], up[kept], colour_of(series), 4.5)
+    heights = [*up.tolist(), 0.0, *(end for line in lines for end in (line.value, line.low, line.high))]
+    axes.set(xlim=spread(across.tolist()), ylim=spread(heights, 0.08))
+    axes.set_xlabel(labels[0])
+    axes.set_ylabel(labels[1])
+    return as_picture(figure, alternative, caption)
+
+
+def forest_plot(
+    rows: Sequence[ForestRow],
+    *,
+    label: str,
+    alternative: str,
+    caption: str = "",
+    names: Sequence[str] = (),
+    line: float = math.nan,
+) -> Picture:
+    """Estimates with their intervals, one below the other; a row without a value is a heading.
+
+    Args:
+        rows: From above downwards.
+        label: What the estimates are, with unit.
+        alternative: The content in words.
+        caption: Text below.
+        names: Of the series, for the legend.
+        line: A vertical line, such as the value over all.
+    """
+    figure, axes = new_axes(0.9 + 0.24 * len(rows) + 0.22 * (len(names) > 1))
+    if math.isfinite(line):
+        axes.axvline(line, color=FAINT, linewidth=1, linestyle=":")
+    for place, row in enumerate(rows):
+        if not math.isfinite(row.value):
+            continue
+        colour = colour_of(row.series)
+        if math.isfinite(row.low):
+            axes.plot([row.low, row.high], [place, place], color=colour, linewidth=1.6)
+        axes.plot([row.value], [place], marker="s", markersize=5, color=colour)
+    axes.set_yticks(range(len(rows)), [row.label for row in rows])
+    for words, row in zip(axes.get_yticklabels(), rows, strict=True):
+        words.set_fontweight("normal" if math.isfinite(row.value) or row.note else "bold")
+    notes = axes.secondary_yaxis("right")
+    notes.set_yticks(range(len(rows)), [row.note for row in rows])
+    notes.tick_params(length=0, colors=INK, labelsize=8)
+    notes.spines["right"].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    axes.set_ylim(max(len(rows), 1) - 0.5, -0.5)
+    axes.set_xlim(*spread([end for row in rows for end in (row.value, row.low, row.high)]))
+    axes.set_xlabel(label)
+    axes.grid(axis="x", color=FAINT, alpha=0.3, linewidth=0.7)
+    if len(names) > 1:
+        handles = [
+            Line2D([], [], color=colour_of(i), marker="s", markersize=5, linewidth=1.6, label=name)
+            for i, name in enumerate(names)
+        ]
+        figure.legend(handles=handles, loc="outside upper right", ncols=min(len(names), 3), **LEGEND)
+    return as_picture(figure, alternative, caption)
 
 
 def line_plot(
@@ -113,71 +241,40 @@ def line_plot(
     caption: str = "",
 ) -> Picture:
     """Curves over a common axis, such as losses over epochs: name to (x, y)."""
-    figure, axes = _figure(3.6)
+    figure, axes = new_axes(3.0)
     for index, (name, (across, up)) in enumerate(curves.items()):
-        style = {"color": COLOURS[index % len(COLOURS)], "linestyle": _DASHES[index % len(_DASHES)]}
-        axes.plot(across, up, linewidth=1.8, label=name, **style)  # type: ignore[arg-type]
+        _draw_curve(axes, Curve(across, up), name, index)
     axes.set_xlabel(labels[0])
     axes.set_ylabel(labels[1])
-    axes.grid(axis="y", color="#8b98a3", alpha=0.3, linewidth=0.7)
+    axes.grid(axis="y", color=FAINT, alpha=0.3, linewidth=0.7)
     if len(curves) > 1:
-        axes.legend(**_LEGEND)
-    return _svg(figure, alternative, caption)
+        axes.legend(**LEGEND)
+    return as_picture(figure, alternative, caption)
 
 
-def data_uri(content: bytes, media_type: str) -> str:
-    """The content as an address that a page can hold."""
-    return f"data:{media_type};base64,{base64.b64encode(content).decode()}"
+def _draw_curve(axes: Axes, curve: Curve, name: str, index: int) -> None:
+    colour = colour_of(index)
+    if len(curve.band_across):
+        band = (curve.band_across, curve.band_low, curve.band_high)
+        axes.fill_between(*band, color=colour, alpha=0.15, linewidth=0)
+    style = {"color": colour, "linestyle": DASHES[index % len(DASHES)], "linewidth": 1.9}
+    axes.plot(curve.across, curve.up, label=name, **style)  # type: ignore[arg-type]
 
 
-_LEGEND: dict[str, object] = {"frameon": False, "labelcolor": _INK, "fontsize": 9}
-
-
-def _figure(height_in: float, width_in: float = _WIDTH_IN) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(width_in, height_in), layout="constrained")
-    axes = figure.add_subplot()
-    axes.set_facecolor("none")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(_INK)
-    axes.tick_params(colors=_INK, labelsize=9)
-    axes.xaxis.label.set_color(_INK)
-    axes.yaxis.label.set_color(_INK)
-    axes.set_axisbelow(True)
-    return figure, axes
-
-
-def _box(axes: Axes, values: np.ndarray, place: float, width: float, colour: str) -> None:
-    if not values.size:
-        return
-    line = {"color": colour, "linewidth": 1.3}
-    axes.boxplot(
-        [values],
-        positions=[place],
-        widths=[width],
-        orientation="horizontal",
-        showfliers=False,
-        patch_artist=True,
-        manage_ticks=False,
-        boxprops={"facecolor": colour + "33", "edgecolor": colour, "linewidth": 1.3},
-        medianprops={"color": colour, "linewidth": 2.4},
-        whiskerprops=line,
-        capprops=line,
-    )
-    # A fixed pattern instead of random jitter: the same scores give the same file.
-    offsets = (np.arange(values.size) * 0.618034 % 1 - 0.5) * width * 0.7
-    axes.scatter(values, place + offsets, s=9, color=colour, alpha=0.55, linewidths=0, zorder=3)
-
-
-def _svg(figure: Figure, alternative: str, caption: str, width_px: int = 0) -> Picture:
-    buffer = io.BytesIO()
-    with rc_context({"svg.hashsalt": "wirsung", "svg.fonttype": "path"}):
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    text = buffer.getvalue().decode().replace(_INK, "currentColor")
-    text = text[text.index("<svg") :]
-    end = text.index(">") + 1
-    return Picture(
-        data_uri((text[:end] + _SCHEMES + text[end:]).encode(), "image/svg+xml"),
-        alternative,
-        caption,
-        width_px,
-    )
+def _draw_markers(axes: Axes, markers: Sequence[Marker]) -> None:
+    """Each name has its own shape, whatever the curve."""
+    names = list(dict.fromkeys(marker.name for marker in markers))
+    for marker in markers:
+        shape = "osD^v"[names.index(marker.name) % 5]
+        axes.plot(
+            [marker.across],
+            [marker.up],
+            marker=shape,
+            markersize=6,
+            color=colour_of(marker.series),
+            markeredgecolor=INK,
+            markeredgewidth=0.8,
+            linestyle="none",
+            label=marker.name if marker is next(m for m in markers if m.name == marker.name) else None,
+            zorder=4,
+        )

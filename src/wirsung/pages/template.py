@@ -20,6 +20,18 @@ from wirsung.compute.atomic import write_text
 
 
 @dataclass(frozen=True)
+class Picture:
+    """A picture inside the page; `alternative` tells its content to whoever can't see it."""
+
+    kind: ClassVar[str] = "picture"
+    data_uri: str
+    alternative: str
+    caption: str = ""
+    width_px: int = 0
+    """Width at which it is shown where the screen allows; 0 for as wide as the column."""
+
+
+@dataclass(frozen=True)
 class Cell:
     """One cell of a table.
 
@@ -35,6 +47,8 @@ class Cell:
     """What the column is sorted by; a cell with a number is set flush right."""
     note: str = ""
     """A second, smaller line."""
+    picture: Picture | None = None
+    """A thumbnail; a click enlarges it."""
 
     @classmethod
     def number(cls, value: float, digits: int, note: str = "") -> "Cell":
@@ -52,18 +66,25 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell | str, ...], ...]
     caption: str = ""
+    searched: str = ""
+    """What a field above the table asks for, such as "Find a case"; none where empty."""
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A picture inside the page; `alternative` tells its content to whoever can't see it."""
+class Gallery:
+    """Pictures side by side, as many as the screen is wide."""
 
-    kind: ClassVar[str] = "picture"
-    data_uri: str
-    alternative: str
+    kind: ClassVar[str] = "gallery"
+    pictures: tuple[Picture, ...]
+
+
+@dataclass(frozen=True)
+class Code:
+    """What a reader may copy, such as a command."""
+
+    kind: ClassVar[str] = "code"
+    text: str
     caption: str = ""
-    width_px: int = 0
-    """Width at which it is shown where the screen allows; 0 for as wide as the column."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +129,7 @@ class Tiles:
     tiles: tuple[Tile, ...]
 
 
-Block = Table | Picture | Paragraph | Notice | Facts | Tiles
+Block = Table | Picture | Gallery | Paragraph | Code | Notice | Facts | Tiles
 
 
 @dataclass(frozen=True)

@@ -21,3 +21,15 @@ for (const head of document.querySelectorAll("thead th")) {
   head.addEventListener("click", sort);
   head.addEventListener("keydown", (event) => { if (event.key === "Enter") sort(); });
 }
+// A field above a table hides the rows that do not hold its words.
+for (const field of document.querySelectorAll(".search")) {
+  const [input, status] = [field.querySelector("input"), field.querySelector("span")];
+  const rows = [...field.nextElementSibling.querySelectorAll("tbody tr")];
+  input.addEventListener("input", () => {
+    const words = input.value.toLowerCase().split(/\s+/);
+    for (const row of rows) row.hidden = !words.every((word) => row.textContent.toLowerCase().includes(word));
+    const shown = rows.filter((row) => !row.hidden).length;
+    status.textContent = shown === rows.length ? "" : `${shown} of ${rows.length}`;
+  });
+  field.hidden = false;
+}
