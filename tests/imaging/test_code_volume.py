@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from wirsung.errors import GeometryError, LabelError
 from wirsung.imaging.code_volume import CodeVolume, merge_masks
+from wirsung.imaging.run_kernels import find_runs, flat
+from wirsung.imaging.run_reading import MaskRuns
 from wirsung.imaging.volume import Volume
 
 AFFINE = np.diag([-0.8, 0.8, 2.5, 1.0])
@@ -133,3 +136,28 @@ def test_unknown_structures_and_values_are_refused():
 def test_a_table_that_does_not_fit_is_refused(codes, patterns, problem):
     with pytest.raises(LabelError, match=problem):
         CodeVolume(volume(codes), patterns, ("liver", "spleen"))
+
+
+@given(st.lists(arrays(np.bool_, (5, 4, 3)), min_size=1, max_size=5))
+def test_masks_given_as_runs_merge_to_the_same_codes(masks):
+    volumes = [(f"structure {place}", Volume(mask, np.eye(4))) for place, mask in enumerate(masks)]
+    runs = [(name, _as_runs(volume)) for name, volume in volumes]
+    found, expected = merge_masks(runs), merge_masks(volumes)
+    assert np.array_equal(found.volume.voxels, expected.volume.voxels)
+    assert (found.patterns, found.structures) == (expected.patterns, expected.structures)
+
+
+def test_what_a_label_map_loses_is_counted():
+    whole = np.zeros((4, 1, 1), dtype=bool)
+    whole[:3] = True
+    part = np.zeros((4, 1, 1), dtype=bool)
+    part[1:3] = True
+    codes = merge_masks([("whole", Volume(whole, np.eye(4))), ("part", Volume(part, np.eye(4)))])
+    assert codes.covered_voxels({"whole": 1, "part": 2}) == {"whole": 2, "part": 0}
+    assert codes.covered_voxels({"part": 2, "whole": 1}) == {"part": 2, "whole": 0}
+    assert codes.covered_voxels({"part": 2}) == {"part": 0}
+
+
+def _as_runs(volume):
+    row = np.ascontiguousarray(volume.voxels.transpose(2, 1, 0)).reshape(-1).view(np.uint8)
+    return MaskRuns(find_runs(flat(row))[:, :2], volume.shape, volume.affine)

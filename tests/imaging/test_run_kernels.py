@@ -1,5 +1,6 @@
 """The compiled loops, held against numpy."""
 
+import zlib
 from itertools import pairwise
 
 import numpy as np
@@ -8,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from wirsung.imaging.run_kernels import count_codes, find_runs, flat, look_up
+from wirsung.imaging.run_encoding import token_table
+from wirsung.imaging.run_kernels import count_codes, crc_of_runs, find_runs, flat, look_up, runs_of_members
 
 ROWS = st.sampled_from([np.uint8, np.uint16]).flatmap(
     lambda kind: arrays(kind, st.integers(0, 200), elements=st.sampled_from([0, 0, 0, 0, 1, 2, 200]))
@@ -44,3 +46,19 @@ def test_looking_up_is_indexing(kind, row):
     values = np.zeros(row.size, dtype=kind)
     look_up(flat(row), table, values)
     assert np.array_equal(values, table[row])
+
+
+@given(ROWS, st.sets(st.sampled_from([1, 2, 200])))
+def test_runs_of_members_are_those_of_the_mask(row, members):
+    is_member = np.isin(np.arange(256), list(members))
+    mask = is_member[row].astype(np.uint8)
+    expected = find_runs(flat(mask))[:, :2]
+    assert np.array_equal(runs_of_members(find_runs(flat(row)), is_member), expected)
+
+
+@given(arrays(np.bool_, st.integers(1, 2000)), st.binary(max_size=9))
+def test_the_crc_of_runs_is_that_of_their_bytes(mask, before):
+    runs = find_runs(flat(mask.view(np.uint8)))
+    register = np.int64(zlib.crc32(before) ^ 0xFFFFFFFF)
+    found = int(crc_of_runs(register, runs, mask.size, token_table())) ^ 0xFFFFFFFF
+    assert found == zlib.crc32(before + mask.tobytes())

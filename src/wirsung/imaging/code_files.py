@@ -4,6 +4,7 @@
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,18 @@ VOXELS = "labels.nii.gz"
 TABLE = "labels.json"
 _SCHEMA = 1
 _KEYS = {"schema", "structures", "patterns", "crc32"}
+_COMBINED = "combined"
+"""Where the table says how the label map beside it was painted."""
 
 
-def write_codes(folder: Path, codes: CodeVolume) -> None:
+def write_codes(folder: Path, codes: CodeVolume, values: Mapping[str, int] | None = None) -> None:
     """Write labels.nii.gz, of which slabs can be read, then labels.json.
+
+    Args:
+        folder: Where to.
+        codes: What to write.
+        values: Where a label map is painted from the codes, the value of each structure in painting order;
+            the table then says the order, and how many voxels of each structure a later one covers.
 
     Raises:
         GeometryError: The grid is sheared.
@@ -36,12 +45,18 @@ def write_codes(folder: Path, codes: CodeVolume) -> None:
     """
     write_slabs(folder / VOXELS, codes.volume)
     bits = range(len(codes.structures))
-    table = {
+    table: dict[str, Any] = {
         "schema": _SCHEMA,
         "structures": list(codes.structures),
         "patterns": [[bit for bit in bits if pattern >> bit & 1] for pattern in codes.patterns],
         "crc32": _checksum(codes.volume),
     }
+    if values is not None:
+        covered = codes.covered_voxels(values)
+        table[_COMBINED] = [
+            {"structure": name, "value": value, "covered_voxels": covered[name]}
+            for name, value in values.items()
+        ]
     write_json(folder / TABLE, table)
 
 
@@ -111,7 +126,9 @@ def _table(path: Path) -> dict[str, Any]:
     try:
         table = json.loads(path.read_text(encoding="utf-8"))
         names = [str(name) for name in table["structures"]]
-        right = set(table) == _KEYS and table["schema"] == _SCHEMA and names == table["structures"]
+        right = (
+            set(table) - {_COMBINED} == _KEYS and table["schema"] == _SCHEMA and names == table["structures"]
+        )
         right = right and all(bit in range(len(names)) for pattern in table["patterns"] for bit in pattern)
     except (OSError, ValueError, KeyError, TypeError) as error:
         msg = f"{path} is missing or is no table of codes ({type(error).__name__}). Write it anew."

@@ -5,7 +5,7 @@ voxel, bit k for structure k. Code 0 is the empty set. A case of 28 structures h
 so one byte a voxel serves for what 28 volumes say.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from wirsung.errors import GeometryError, LabelError, near_names
 from wirsung.imaging.arrays import Affine, Voxels
 from wirsung.imaging.file_order import in_file_order
-from wirsung.imaging.run_kernels import count_codes, flat, look_up, merge
+from wirsung.imaging.run_kernels import Integers, count_codes, flat, look_up, merge, merge_runs
+from wirsung.imaging.run_reading import MaskRuns
 from wirsung.imaging.volume import Volume
 
 _MOST_CODES = 1 << 16
@@ -76,20 +77,26 @@ class CodeVolume:
         Raises:
             LabelError: No such structure, or a value outside 1 to 65535.
         """
-        painted = np.zeros(len(self.patterns), dtype=np.int64)
-        for structure, value in values.items():
-            if not 0 < value < 1 << 16:
-                msg = f"The label value of {structure} is {value}, but it must lie in 1 to 65535. Change it."
-                raise LabelError(msg)
-            painted[self.members(structure)] = value
+        painted = self._painted(values)
         kind = np.dtype(np.uint8 if painted.max() < 256 else np.uint16)
         return self._looked_up(painted.astype(kind), kind)
 
     def voxel_counts(self) -> dict[str, int]:
         """Voxels of each structure."""
-        counts = np.zeros(len(self.patterns), dtype=np.int64)
-        count_codes(flat(self._rows()), counts)
+        counts = self._counts()
         return {structure: int(counts[self.members(structure)].sum()) for structure in self.structures}
+
+    def covered_voxels(self, values: Mapping[str, int]) -> dict[str, int]:
+        """What `label_map` loses: for each structure of `values`, its voxels that show another value.
+
+        Raises:
+            LabelError: As in `label_map`.
+        """
+        counts, painted = self._counts(), self._painted(values)
+        return {
+            structure: int(counts[self.members(structure) & (painted != value)].sum())
+            for structure, value in values.items()
+        }
 
     def members(self, structure: str) -> NDArray[np.bool_]:
         """By code, whether the structure holds the voxels of that code.
@@ -102,6 +109,22 @@ class CodeVolume:
             raise LabelError(msg)
         bit = self.structures.index(structure)
         return np.array([pattern >> bit & 1 for pattern in self.patterns], dtype=np.bool_)
+
+    def _counts(self) -> NDArray[np.int64]:
+        """Voxels of each code but 0."""
+        counts = np.zeros(len(self.patterns), dtype=np.int64)
+        count_codes(flat(self._rows()), counts)
+        return counts
+
+    def _painted(self, values: Mapping[str, int]) -> NDArray[np.int64]:
+        """By code, the value that it shows."""
+        painted = np.zeros(len(self.patterns), dtype=np.int64)
+        for structure, value in values.items():
+            if not 0 < value < 1 << 16:
+                msg = f"The label value of {structure} is {value}, but it must lie in 1 to 65535. Change it."
+                raise LabelError(msg)
+            painted[self.members(structure)] = value
+        return painted
 
     def _rows(self) -> Voxels:
         return in_file_order(self.volume.voxels)
@@ -125,7 +148,7 @@ class CodeVolume:
         return f"code {highest} has no pattern" if highest >= len(self.patterns) else ""
 
 
-def merge_masks(masks: Iterable[tuple[str, Volume]]) -> CodeVolume:
+def merge_masks(masks: Iterable[tuple[str, Volume | MaskRuns]]) -> CodeVolume:
     """The volume of codes of these masks, which may overlap in any way.
 
     Each mask is used once and not kept, so they may come from files one by one. Codes are numbered by their
@@ -150,30 +173,37 @@ def merge_masks(masks: Iterable[tuple[str, Volume]]) -> CodeVolume:
 class _GrowingCodes:
     """Codes of the masks so far. Unlike the finished ones, they may have patterns without a voxel."""
 
-    def __init__(self, first: Volume) -> None:
+    def __init__(self, first: Volume | MaskRuns) -> None:
         self._affine: Affine = first.affine
         self._shape = first.shape
         self._codes = np.zeros(int(np.prod(first.shape)), dtype=np.uint8)
         self._patterns = [0]
         self._bit = 0
 
-    def add(self, structure: str, mask: Volume) -> None:
+    def add(self, structure: str, mask: Volume | MaskRuns) -> None:
         if mask.shape != self._shape or not np.array_equal(mask.affine, self._affine):
             msg = f"The mask of {structure} lies on another grid than those before. Bring all onto one grid."
             raise GeometryError(msg)
+        if isinstance(mask, MaskRuns):
+            self._add(lambda *table: merge_runs(self._codes, mask.runs, *table))
+            return
         if mask.voxels.dtype != np.bool_:
             msg = f"The mask of {structure} has {mask.voxels.dtype} voxels, but bool is needed. Read a mask."
             raise LabelError(msg)
         row = flat(in_file_order(mask.voxels).view(np.uint8))
+        self._add(lambda *table: merge(self._codes, row, *table))
+
+    def _add(self, merged: Callable[[Integers, int, int], tuple[int, int]]) -> None:
+        """Merge one mask, in parts where the codes run out."""
         place = 0
-        while place < row.voxels.size:
+        while place < self._codes.size:
             successors = self._successors()
             known = len(self._patterns)
-            _, place = merge(self._codes, row, successors, known, place)
+            _, place = merged(successors, known, place)
             new = np.flatnonzero(successors >= known)
             for code in new[np.argsort(successors[new])]:
                 self._patterns.append(self._patterns[code] | 1 << self._bit)
-            if place < row.voxels.size:
+            if place < self._codes.size:
                 self._make_room()
         self._bit += 1
 

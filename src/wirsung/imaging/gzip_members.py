@@ -25,6 +25,7 @@ _HEADER_CHECK, _EXTRA, _NAME, _COMMENT = 2, 4, 8, 16
 _RESERVED = 0xE0
 _TRAILER = struct.Struct("<II")
 """CRC32, and length modulo 2**32."""
+TRAILER_BYTES: Final = _TRAILER.size
 _ERROR = cast(type[Exception], isal_zlib.error)
 _RAW = -15
 """zlib's way to ask for deflate without a frame, which is checked here."""
@@ -92,7 +93,7 @@ def read_index(beginning: bytes) -> tuple[SlabIndex, int] | None:
     Args:
         beginning: The first bytes of a file, up to `LONGEST_HEADER` of them.
     """
-    start = _stream_start(beginning)
+    start = stream_start(beginning)
     if start is None or not beginning[3] & _EXTRA:
         return None
     rest = beginning[_FIXED.size + 2 : _FIXED.size + 2 + int.from_bytes(beginning[10:12], "little")]
@@ -162,7 +163,7 @@ def _members(stored: bytes, count: int, path: Path, *, whole: bool) -> list[_Mem
 
 def _member(stored: bytes, most: int, path: Path, *, whole: bool) -> _Member:
     """The first member; its end is checked unless it holds `most` bytes or only its start is wanted."""
-    start = _stream_start(stored)
+    start = stream_start(stored)
     if start is None:
         raise _damaged(path)
     stream = isal_zlib.decompressobj(wbits=_RAW)
@@ -181,7 +182,7 @@ def _member(stored: bytes, most: int, path: Path, *, whole: bool) -> _Member:
     return _Member(content, stream.unused_data[_TRAILER.size :])
 
 
-def _stream_start(stored: bytes) -> int | None:
+def stream_start(stored: bytes) -> int | None:
     """The byte after the gzip header; None where it is none, or goes on beyond `stored`."""
     if len(stored) < _FIXED.size:
         return None

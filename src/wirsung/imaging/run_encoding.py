@@ -82,7 +82,7 @@ class RunEncoder:
         stream[:words] = np.frombuffer(prefix, dtype="<u4", count=words)
         waiting = int.from_bytes(prefix[4 * words :], "little")
         state = np.array([waiting, prefix_bits % 32, words, zlib.crc32(self.header) ^ 0xFFFFFFFF])
-        encode_runs(self.runs, members, self.size, _tokens(), state, stream)
+        encode_runs(self.runs, members, self.size, token_table(), state, stream)
         end, end_bits = _canonical(_CODE_BITS)[_END]
         tail = int(state[0]) | end << int(state[1])
         blocks = stream[: state[2]].astype("<u4", copy=False).tobytes()
@@ -109,7 +109,8 @@ def _block_prefix() -> tuple[bytes, int]:
 
 
 @cache
-def _tokens() -> TokenTable:
+def token_table() -> TokenTable:
+    """What runs are made of, for `encode_runs` and `crc_of_runs`."""
     codes = _canonical(_CODE_BITS)
     distance, distance_bits = _canonical(_DISTANCE_BITS)[0]
     repeats = np.zeros(259, dtype=np.int64)

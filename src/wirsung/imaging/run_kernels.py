@@ -159,7 +159,7 @@ def _put_run(value: int, length: int, table: TokenTable, state: Integers, stream
     """One literal, then repeats of it; the longest repeat is two zero bits, so it only moves the place."""
     if length == 0:
         return
-    state[3] = _crc_after(state[3], value, length, table)
+    state[3] = crc_after(state[3], value, length, table)
     _put(table.literals[value], table.literal_bits, state, stream)
     longest, rest = (length - 1) // 258, (length - 1) % 258
     bits = state[1] + 2 * longest
@@ -188,7 +188,7 @@ def _put(bits: int, count: int, state: Integers, stream: Integers) -> None:
 
 
 @compiled
-def _crc_after(register: np.int64, value: int, length: int, table: TokenTable) -> np.int64:
+def crc_after(register: np.int64, value: int, length: int, table: TokenTable) -> np.int64:
     """The CRC register after `length` bytes of `value`, digit by digit of `length` to the base 256."""
     level = 0
     while length > 0:
@@ -206,3 +206,48 @@ def _crc_after(register: np.int64, value: int, length: int, table: TokenTable) -
         length >>= 8
         level += 1
     return register
+
+
+@compiled
+def crc_of_runs(register: np.int64, runs: Integers, size: int, table: TokenTable) -> np.int64:
+    """The CRC register after a mask of that many voxels, from its runs."""
+    stop = 0
+    for run in range(len(runs)):
+        register = crc_after(register, 0, runs[run, 0] - stop, table)
+        register = crc_after(register, 1, runs[run, 1] - runs[run, 0], table)
+        stop = runs[run, 1]
+    return crc_after(register, 0, size - stop, table)
+
+
+@compiled
+def runs_of_members(runs: Integers, members: Voxels) -> Integers:
+    """First voxel and last + 1 of each run of the mask of all codes that are `members`."""
+    found = np.empty((len(runs), 2), dtype=np.int64)
+    count = 0
+    for run in range(len(runs)):
+        if members[runs[run, 2]]:
+            if count and found[count - 1, 1] == runs[run, 0]:
+                found[count - 1, 1] = runs[run, 1]
+            else:
+                found[count, 0] = runs[run, 0]
+                found[count, 1] = runs[run, 1]
+                count += 1
+    return found[:count].copy()
+
+
+@compiled
+def merge_runs(
+    codes: Voxels, runs: Integers, successors: Integers, count: int, start: int
+) -> tuple[int, int]:
+    """As `merge`, of a mask given by its runs."""
+    limit = successors.size
+    for run in range(len(runs)):
+        for place in range(max(start, runs[run, 0]), runs[run, 1]):
+            code = codes[place]
+            if successors[code] == 0:
+                if count == limit:
+                    return count, place
+                successors[code] = count
+                count += 1
+            codes[place] = successors[code]
+    return count, codes.size
