@@ -126,7 +126,17 @@ def _count_run(one: np.uint64, other: np.uint64, run: int, counts: Integers) -> 
         counts[row, column] += run
 
 
-@compiled
+class Row(NamedTuple):
+    """What the marking of one row needs; made outside the compiled loops, which then compile faster."""
+
+    outside: Bytes
+    """A row of zeros, for what lies beyond the volume."""
+    marks: Bytes
+    """Label where the row has a boundary voxel, else 0; its length is a multiple of 8."""
+    words: NDArray[np.uint64]
+    """The same memory, eight marks at a time."""
+
+
 def mark_planes(voxels: Bytes, first: int, stop: int, layout: Layout, labels: Bytes) -> Integers:
     """Write the boundary voxels of planes `first` to `stop` into the map `labels`, and return their places.
 
@@ -137,53 +147,34 @@ def mark_planes(voxels: Bytes, first: int, stop: int, layout: Layout, labels: By
         layout: Of the map.
         labels: The map; zero before.
     """
+    rows, columns = voxels.shape[1:]
+    marks = np.zeros(-(-columns // 8) * 8, dtype=np.uint8)
+    row = Row(np.zeros(columns, dtype=np.uint8), marks, marks.view(np.uint64))
+    # Room for all voxels, of which memory gives only what is written.
+    places = np.empty((stop - first) * rows * columns, dtype=np.int64)
+    count = mark_rows(voxels, (first, stop), row, layout, labels, places)
+    return places[:count].copy()
+
+
+@compiled
+def mark_rows(
+    voxels: Bytes, planes: tuple[int, int], row: Row, layout: Layout, labels: Bytes, places: Integers
+) -> int:
+    """As `mark_planes`, into a list of places that is long enough; returns how many there are."""
     rows, columns = voxels.shape[1], voxels.shape[2]
-    outside = np.zeros(columns, dtype=np.uint8)
-    marks = np.zeros((columns + 7) // 8 * 8, dtype=np.uint8)
-    places = np.empty(4096, dtype=np.int64)
-    count = np.int64(0)  # a plain 0 would have `collect` compiled twice
-    for z in range(first, stop):
+    count = 0
+    for z in range(planes[0], planes[1]):
         for y in range(rows):
-            _mark_row(voxels, z, y, outside, marks[:columns])
-            places = with_room(places, count, columns)
-            count = collect(marks, layout.origin + z * layout.plane + y * layout.row, labels, places, count)
-    return places[:count]
-
-
-@compiled
-def with_room(places: Integers, count: np.int64, more: int) -> Integers:
-    """The list, or a longer one with the same `count` places, so that `more` fit."""
-    if count + more <= places.size:
-        return places
-    longer = np.empty(2 * places.size + more, dtype=np.int64)
-    for index in range(count):
-        longer[index] = places[index]
-    return longer
-
-
-@compiled
-def collect(marks: Bytes, base: int, labels: Bytes, places: Integers, count: np.int64) -> np.int64:
-    """Copy the marks of a row that are not 0 into the map, and add their places to the list.
-
-    Args:
-        marks: The row; eight are passed over at a time where all are 0, so its length is a multiple of 8.
-        base: The place of its first voxel.
-        labels: The map.
-        places: The list, with room.
-        count: Places in the list so far.
-
-    Returns:
-        Places in the list now.
-    """
-    words = marks.view(np.uint64)
-    for word in range(words.size):
-        if words[word] == 0:
-            continue
-        for x in range(8 * word, 8 * word + 8):
-            if marks[x]:
-                labels[base + x] = marks[x]
-                places[count] = base + x
-                count += 1
+            _mark_row(voxels, z, y, row.outside, row.marks[:columns])
+            base = layout.origin + z * layout.plane + y * layout.row
+            for word in range(row.words.size):
+                if row.words[word] == 0:
+                    continue
+                for x in range(8 * word, 8 * word + 8):
+                    if row.marks[x]:
+                        labels[base + x] = row.marks[x]
+                        places[count] = base + x
+                        count += 1
     return count
 
 

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from wirsung.evaluation.boundary_scan import Integers, Layout, voxel_at
+from wirsung.evaluation.boundary_scan import Integers, Layout
 from wirsung.evaluation.near_search import Distances, Steps, square
 from wirsung.imaging.compiled import compiled
 
@@ -76,27 +76,21 @@ def _by_tree(queries: Voxels, targets: Voxels, steps: Steps) -> Distances:
 
 def into_blocks(places: Integers, layout: Layout) -> Blocks:
     """The voxels at the places, sorted into blocks; within a block they keep their order."""
-    voxels = np.empty((places.size, 3), dtype=np.int32)
-    box = locate(places, layout, voxels)
-    first, last = box[:3] >> _EDGE_BITS, box[3:] >> _EDGE_BITS
-    sizes = last - first + 1
-    order, starts = sort_into_blocks(voxels, first, sizes)
+    voxels = np.stack(np.unravel_index(places - layout.origin, _shape(layout)), axis=1).astype(np.int32)
+    first, last = voxels.min(axis=0) >> _EDGE_BITS, voxels.max(axis=0) >> _EDGE_BITS
+    order, starts = sort_into_blocks(voxels, first, last - first + 1)
     voxels = voxels[order]
-    return Blocks(voxels, order, starts, boxes_of(voxels, starts))
+    return Blocks(voxels, order, starts, _boxes(voxels, starts))
 
 
-@compiled
-def locate(places: Integers, layout: Layout, voxels: Voxels) -> Integers:
-    """Write z, y, x of each place, and return the first and last z, y, x of all."""
-    box = np.empty(6, dtype=np.int64)
-    for axis in range(3):
-        box[axis], box[axis + 3] = 2**62, 0
-    for index in range(places.size):
-        voxels[index, 0], voxels[index, 1], voxels[index, 2] = voxel_at(places[index], layout)
-        for axis in range(3):
-            box[axis] = min(box[axis], voxels[index, axis])
-            box[axis + 3] = max(box[axis + 3], voxels[index, axis])
-    return box
+def _shape(layout: Layout) -> tuple[int, int, int]:
+    """Planes, rows and columns of the padded map."""
+    return layout.size // layout.plane, layout.plane // layout.row, layout.row
+
+
+def _boxes(voxels: Voxels, starts: Integers) -> Voxels:
+    """First and last z, y, x of each block's voxels."""
+    return np.concatenate([end.reduceat(voxels, starts[:-1], axis=0) for end in (np.minimum, np.maximum)], 1)
 
 
 @compiled
@@ -126,19 +120,6 @@ def sort_into_blocks(voxels: Voxels, first: Integers, sizes: Integers) -> tuple[
         order[following[keys[index]]] = index
         following[keys[index]] += 1
     return order, starts[: filled + 1]
-
-
-@compiled
-def boxes_of(voxels: Voxels, starts: Integers) -> Voxels:
-    """First and last z, y, x of each block's voxels."""
-    boxes = np.empty((starts.size - 1, 6), dtype=np.int32)
-    for block in range(starts.size - 1):
-        for axis in range(3):
-            low = high = voxels[starts[block], axis]
-            for index in range(starts[block], starts[block + 1]):
-                low, high = min(low, voxels[index, axis]), max(high, voxels[index, axis])
-            boxes[block, axis], boxes[block, axis + 3] = low, high
-    return boxes
 
 
 @compiled

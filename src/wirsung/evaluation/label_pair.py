@@ -87,14 +87,14 @@ class LabelPair:
         self._steps = Steps(k_mm, j_mm, i_mm, turned) if turned else Steps(i_mm, j_mm, k_mm, turned)
         self._threads = threads
 
-    @property
+    @cached_property
     def counts(self) -> Integers:
         """Voxels by value of the reference (row) and of the prediction (column)."""
         return self._maps.by_value(self._scan.counts)
 
     def distances(self, reference_values: Values, prediction_values: Values) -> SurfaceDistances:
         """The distances of one structure, which both maps must hold, in the order of memory."""
-        one, other = self._codes(reference_values, 1), self._codes(prediction_values, 0)
+        one, other = self._codes(reference_values, 0), self._codes(prediction_values, 1)
         scan = self._scan
         if len(one) == len(other) == 1:
             return _between(scan.ball, (scan.reference, one[0]), (scan.prediction, other[0]))
@@ -104,7 +104,7 @@ class LabelPair:
 
     def surfel_distances(self, reference_values: Values, prediction_values: Values) -> SurfelDistances:
         """As `distances`, between surface elements."""
-        one, other = self._codes(reference_values, 1), self._codes(prediction_values, 0)
+        one, other = self._codes(reference_values, 0), self._codes(prediction_values, 1)
         maps, scan, ball = self._maps, self._scan, self._corner_ball
         first, first_codes = surfels(scan.reference, one, maps.reference, ball.layout)
         second, second_codes = surfels(scan.prediction, other, maps.prediction, ball.layout)
@@ -152,11 +152,17 @@ class LabelPair:
         )
         return _Scan(ball, np.sum([slab[0] for slab in slabs], axis=0), reference, prediction)
 
-    def _codes(self, values: Values, other_axis: int) -> list[int]:
-        """The codes of those of the values that the map holds."""
-        present = self._scan.counts.any(axis=other_axis) & np.isin(self._maps.values, values)
-        present[0] = False
-        return np.flatnonzero(present).tolist()
+    def _codes(self, values: Values, side: int) -> list[int]:
+        """The codes of those of the values that the reference (side 0) or the prediction (1) holds."""
+        present = self._present[side]
+        return [code for code in present if int(self._maps.values[code]) in values]
+
+    @cached_property
+    def _present(self) -> tuple[list[int], list[int]]:
+        """The codes of each side, without background."""
+        rows, columns = np.nonzero(self._scan.counts)
+        reference, prediction = (sorted(set(codes.tolist()) - {0}) for codes in (rows, columns))
+        return reference, prediction
 
     @cached_property
     def _corner_ball(self) -> Ball:
