@@ -25,7 +25,7 @@ def dataset(cohort, tmp_path):
 
 def _codes(dataset):
     return {
-        (finding.case, finding.file, finding.code) for finding in check(CheckSettings(dataset.root)).findings
+        (finding.case, finding.file, finding.rule) for finding in check(CheckSettings(dataset.root)).findings
     }
 
 
@@ -57,7 +57,7 @@ def test_a_mask_that_changed_is_found_by_its_checksum(dataset):
     audit = check(CheckSettings(dataset.root))
     assert [outcome.status for outcome in audit] == ["failed", "done"]
     assert "segmentations/liver.nii.gz" in audit[0].message
-    assert {finding.code for finding in audit.findings} == {"mask_changed", "combined_differs"}
+    assert {finding.rule for finding in audit.findings} == {"mask_changed", "combined_differs"}
 
 
 def test_an_image_that_changed_is_found_by_its_checksum(dataset):
@@ -101,8 +101,8 @@ def test_a_mask_on_another_grid_is_found_with_its_distance(dataset):
     affine = image.affine.copy()
     affine[0, 3] += 3
     nibabel.save(nibabel.Nifti1Image(np.asanyarray(image.dataobj), affine), path)
-    (finding,) = [item for item in check(CheckSettings(dataset.root)).findings if item.code == "mask_grid"]
-    assert "3 mm" in finding.message
+    (finding,) = [item for item in check(CheckSettings(dataset.root)).findings if item.rule == "mask_grid"]
+    assert "3 mm" in finding.sentence
 
 
 def _release(cohort, tmp_path):
@@ -148,8 +148,8 @@ def test_a_speck_of_a_lesion_is_a_warning(cohort, tmp_path):
     mask[3, 4, 3:6] = 1
     cohort.nifti("a/segmentations/pancreatic_lesion.nii.gz", mask)
     audit = check(CheckSettings(_release(cohort, tmp_path)))
-    assert [(item.code, item.severity) for item in audit.findings] == [("lesion_tiny", "warning")]
-    assert "3 voxels" in audit.findings[0].message
+    assert [(item.rule, item.severity) for item in audit.findings] == [("lesion_tiny", "warning")]
+    assert "3 voxels" in audit.findings[0].sentence
     assert audit[0].status == "done"
 
 
@@ -159,7 +159,7 @@ def test_parts_that_overlap_or_leave_the_pancreas_are_found(cohort, tmp_path):
     mask[9, 9, 7] = 1  # outside
     cohort.nifti("a/segmentations/pancreas_tail.nii.gz", mask)
     findings = check(CheckSettings(_release(cohort, tmp_path))).findings
-    assert [(item.file, item.code, item.message) for item in findings if item.severity == "error"] == [
+    assert [(item.file, item.rule, item.sentence) for item in findings if item.severity == "error"] == [
         (_mask("pancreas_tail"), "parts_overlap", "2 voxels are in pancreas_body too."),
         (_mask("pancreas_tail"), "part_outside_pancreas", "1 of 43 voxels lie outside the pancreas."),
     ]
@@ -171,7 +171,7 @@ def test_masks_in_another_axis_order_are_a_warning(cohort, tmp_path):
     affine[:3, 3] += nibabel.load(cohort.root / "a/ct.nii.gz").affine[:3, 0] * 11
     cohort.nifti("a/segmentations/liver.nii.gz", arrays["liver"][::-1], affine)
     audit = check(CheckSettings(_release(cohort, tmp_path)))
-    assert [(item.code, item.severity) for item in audit.findings] == [("mask_axis_order", "warning")]
+    assert [(item.rule, item.severity) for item in audit.findings] == [("mask_axis_order", "warning")]
 
 
 def test_values_that_are_hardly_hu_are_a_warning(cohort, tmp_path):
@@ -214,7 +214,7 @@ def test_a_case_without_masks_is_a_warning(dataset):
     for path in (dataset.root / "LabelTr/b/segmentations").iterdir():
         path.unlink()
     findings = check(CheckSettings(dataset.root)).findings
-    assert [(item.case, item.code) for item in findings if item.severity == "warning"] == [("b", "no_labels")]
+    assert [(item.case, item.rule) for item in findings if item.severity == "warning"] == [("b", "no_labels")]
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".json"])
@@ -229,7 +229,7 @@ def test_the_findings_are_written_where_asked(dataset, tmp_path, suffix):
         rows = json.loads(out.read_text())["findings"]
     assert len(rows) == len(audit.findings) == 2
     assert rows[0]["case"] == "a"
-    assert rows[0]["code"] == "mask_missing"
+    assert rows[0]["rule"] == "mask_missing"
     assert rows[0]["severity"] == "error"
 
 

@@ -33,6 +33,8 @@ class CurateSettings:
     """Of the data, an SPDX name where there is one."""
     workers: int = 1
     """Processes; each needs about 1 GB for a CT of 512 x 512 x 300."""
+    cluster: str | None = None
+    """In place of workers: tcp://HOST:PORT of a Dask scheduler, local:N, or slurm:FILE.toml."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,14 @@ class CheckSettings:
     dataset: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="DATASET")]
     """The dataset; only read."""
     out: Path | None = None
-    """Where to write the list of findings, .csv or .json; nowhere by default."""
+    """A folder for check.html and the findings as .csv, .json and .parquet, or one file of these."""
+    against: tuple[Path, ...] = ()
+    """Other datasets in which to look for the same scans; only read."""
+    ignore: tuple[str, ...] = ()
+    """Rules not to apply, by their ids."""
+    pictures: int = 4
+    """Pictures on the page for each rule, at most."""
     workers: int = 1
     """Processes."""
+    cluster: str | None = None
+    """In place of workers: tcp://HOST:PORT of a Dask scheduler, local:N, or slurm:FILE.toml."""

@@ -1,0 +1,1 @@
+"""The audit of one case and of a dataset: every rule of `anatomy.standard`, one function each."""

@@ -1,0 +1,216 @@
+"""What a scan is known again by: exactly, or after it was saved anew, turned, cropped or resampled.
+
+The exact mark is a checksum of the voxels in RPS order. The near one is a profile: block means
+around the body's middle, level by level along it, which two copies of a scan share at some shift.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from wirsung.imaging.arrays import Voxels
+from wirsung.imaging.file_order import in_file_order
+from wirsung.imaging.orientation import reorient
+from wirsung.imaging.volume import Volume
+
+STEP_MM = 3.0
+"""Between two levels."""
+
+_CLIP_HU = (-1000, 1000)
+_RANGE_HU = (-200.0, 300.0)
+_BODY_HU = -300
+_BLOCKS = 8
+_BLOCK_MM = 40.0
+_SMOOTH_MM = 9.0
+_FEWEST_LEVELS = 12
+"""Of 3 mm: what is shorter, or overlaps less, is too little to know a scan by."""
+_LEAST_OVERLAP = 0.6
+"""Of the shorter scan."""
+_PERCENTILES = (1.0, 99.0)
+_ANCHORS = (0.3, 0.4, 0.5, 0.6, 0.7)
+"""Where along a scan its levels are looked for among those of all others."""
+_SLACK = 3.0
+"""A single level of a copy may differ by so many times the threshold: anatomy turns over within 3 mm."""
+_MOST_NEIGHBOURS = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Fingerprint:
+    """Block means of one scan, from below upwards.
+
+    Two fingerprints are comparable where both are of CT, or neither.
+    """
+
+    levels: NDArray[np.float32]
+    """Level, block: HU from -200 to 300, and for MR the same span over its own brightness."""
+    is_ct: bool
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two scans that are nearly the same."""
+
+    one: str
+    other: str
+    distance_hu: float
+
+
+def rps_sha256(volume: Volume, *, is_ct: bool) -> str:
+    """The checksum of shape and voxels in RPS order, the same however a file lays them.
+
+    CT is clipped to -1000 to 1000 HU first, so that a release that clips is known again.
+
+    Example:
+        >>> volume = Volume(np.arange(24, dtype=np.int16).reshape(2, 3, 4), np.eye(4))
+        >>> rps_sha256(volume, is_ct=True) == rps_sha256(reorient(volume, "SAL"), is_ct=True)
+        True
+    """
+    turned = reorient(volume, "RPS")
+    rows = in_file_order(turned.voxels)
+    digest = hashlib.sha256(repr(turned.shape).encode())
+    for row in rows:
+        clipped = np.clip(row, *_CLIP_HU) if is_ct else row
+        digest.update(np.ascontiguousarray(clipped, dtype="<f4").data)
+    return digest.hexdigest()
+
+
+def fingerprint(volume: Volume, *, is_ct: bool) -> Fingerprint | None:
+    """The fingerprint of a scan; None where it is too short, or too narrow to hold a block."""
+    turned = reorient(volume, "RPS")
+    width_mm = min(turned.shape[axis] * turned.spacing_mm[axis] for axis in (0, 1))
+    height_mm = turned.shape[2] * turned.spacing_mm[2]
+    if width_mm < _BLOCKS * _BLOCK_MM / 2 or height_mm < _FEWEST_LEVELS * STEP_MM:
+        return None
+    low, high, body = _range(turned.voxels, is_ct=is_ct)
+    means = []
+    for row in in_file_order(turned.voxels):  # j, i
+        grey = (np.clip(row.astype(np.float32), low, high) - low) / (high - low)
+        along, across = (
+            _weights(line, spacing_mm)
+            for line, spacing_mm in zip(_shadows(row > body), turned.spacing_mm[1::-1], strict=True)
+        )
+        inside = along.sum(axis=1)[:, None] * across.sum(axis=1)[None, :]
+        means.append(along @ grey @ across.T / np.maximum(inside, 1e-6))
+    profile = np.array(means, dtype=np.float64).reshape(len(means), -1)
+    span = _RANGE_HU[1] - _RANGE_HU[0]
+    return Fingerprint((_even(profile, turned.spacing_mm[2]) * span + _RANGE_HU[0]).astype(np.float32), is_ct)
+
+
+def distance_hu(one: Fingerprint, other: Fingerprint) -> float:
+    """The mean difference of two scans' blocks at their best shift along the body, in HU.
+
+    Infinite where they overlap too little, or one is CT and the other is not.
+
+    Example:
+        >>> levels = np.arange(40, dtype=np.float32)[:, None] * np.ones(64, np.float32)
+        >>> whole, part = Fingerprint(levels, True), Fingerprint(levels[10:], True)
+        >>> distance_hu(whole, part)
+        0.0
+    """
+    if one.is_ct != other.is_ct:
+        return float("inf")
+    a, b = one.levels, other.levels
+    least = max(_FEWEST_LEVELS, int(np.ceil(_LEAST_OVERLAP * min(len(a), len(b)))))
+    best = float("inf")
+    for shift in range(least - len(b), len(a) - least + 1):
+        first, second = a[max(shift, 0) :], b[max(-shift, 0) :]
+        shared = min(len(first), len(second))
+        best = min(best, float(np.abs(first[:shared] - second[:shared]).mean()))
+    return best
+
+
+def near_pairs(
+    fingerprints: Mapping[str, Fingerprint], threshold_hu: float, among: Sequence[str] | None = None
+) -> list[Pair]:
+    """Every two scans whose distance is at most the threshold, sorted.
+
+    Only scans that have a level in common are compared in full, so that it is a search and not all pairs.
+
+    Args:
+        fingerprints: By name.
+        threshold_hu: See `distance_hu`.
+        among: Names of which a pair must hold one; all by default.
+    """
+    found: dict[tuple[str, str], float] = {}
+    for kind in (True, False):
+        group = {name: item for name, item in fingerprints.items() if item.is_ct is kind}
+        asked = [name for name in (among if among is not None else group) if name in group]
+        for one, other in _candidates(group, asked, threshold_hu):
+            pair = min(one, other), max(one, other)
+            if pair not in found:
+                found[pair] = distance_hu(group[one], group[other])
+    close = [Pair(*pair, distance) for pair, distance in found.items() if distance <= threshold_hu]
+    return sorted(close, key=lambda item: (item.one, item.other))
+
+
+def _candidates(
+    group: Mapping[str, Fingerprint], asked: Sequence[str], threshold_hu: float
+) -> list[tuple[str, str]]:
+    if len(group) < 2 or not asked:
+        return []
+    names = list(group)
+    levels = np.concatenate([_coarse(item.levels) for item in group.values()])
+    owners = np.repeat(np.arange(len(names)), [len(item.levels) for item in group.values()])
+    tree = cKDTree(levels)
+    # Blocks of four differ at most as much as their own mean, so sixteen of them by four times as much.
+    radius = _SLACK * threshold_hu * np.sqrt(levels.shape[1])
+    pairs: set[tuple[str, str]] = set()
+    for name in asked:
+        own = _coarse(group[name].levels)
+        anchors = own[[int(place * (len(own) - 1)) for place in _ANCHORS]]
+        count = min(_MOST_NEIGHBOURS + len(own), len(levels))
+        _, near = tree.query(anchors, k=count, distance_upper_bound=radius)
+        near = np.asarray(near)
+        hits = np.unique(owners[near[near < len(levels)]])
+        pairs.update((name, names[owner]) for owner in hits if names[owner] != name)
+    return sorted(pairs)
+
+
+def _coarse(levels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Means of two by two blocks."""
+    half = _BLOCKS // 2
+    means = levels.reshape(len(levels), half, 2, half, 2).mean(axis=(2, 4), dtype=np.float32)
+    return np.asarray(means.reshape(len(levels), -1), dtype=np.float32)
+
+
+def _range(voxels: Voxels, *, is_ct: bool) -> tuple[float, float, float]:
+    """Darkest and brightest that count, and what is darker than the body."""
+    if is_ct:
+        return *_RANGE_HU, _BODY_HU
+    low, high = (float(value) for value in np.percentile(voxels, _PERCENTILES))
+    high = max(high, low + 1e-6)
+    return low, high, low + 0.1 * (high - low)
+
+
+def _shadows(inside: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Body voxels in each row and in each column of a slice."""
+    return inside.sum(axis=1), inside.sum(axis=0)
+
+
+def _weights(shadow: NDArray[np.int64], spacing_mm: float) -> NDArray[np.float32]:
+    """How much of each voxel lies in each block, blocks by voxels; the sum of a block is its voxels.
+
+    Blocks lie around the middle of the slice's own body, so that what was cropped elsewhere does not matter.
+    """
+    total, places = int(shadow.sum()), np.arange(len(shadow))
+    centre = float(places @ shadow) / total if total else (len(shadow) - 1) / 2
+    edges = (np.arange(_BLOCKS + 1) - _BLOCKS / 2) * _BLOCK_MM / spacing_mm + centre
+    lower = np.maximum(edges[:-1, None], places[None, :] - 0.5)
+    upper = np.minimum(edges[1:, None], places[None, :] + 0.5)
+    return np.asarray(np.maximum(upper - lower, 0), dtype=np.float32)
+
+
+def _even(profile: NDArray[np.float64], spacing_mm: float) -> NDArray[np.float64]:
+    """The profile averaged over 9 mm at levels 3 mm apart, whatever the slices' spacing."""
+    edges_mm = np.arange(len(profile) + 1) * spacing_mm
+    below = np.vstack([np.zeros(profile.shape[1]), np.cumsum(profile, axis=0) * spacing_mm])
+    middles_mm = np.arange(_SMOOTH_MM / 2, edges_mm[-1] - _SMOOTH_MM / 2 + 1e-6, STEP_MM)
+    ends = [
+        np.stack([np.interp(middles_mm + half, edges_mm, column) for column in below.T], axis=1)
+        for half in (_SMOOTH_MM / 2, -_SMOOTH_MM / 2)
+    ]
+    return np.asarray((ends[0] - ends[1]) / _SMOOTH_MM)
