@@ -10,7 +10,8 @@ from contextlib import contextmanager
 import pytest
 from misbehaving import act, square
 
-from wirsung.compute.cases import Limits, map_cases, stream_cases
+from wirsung.compute.cases import Limits, map_cases, one_cluster, stream_cases
+from wirsung.compute.cluster import attempt_in
 from wirsung.errors import ConfigError, MissingDependencyError, WirsungError
 
 pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
@@ -65,6 +66,24 @@ def test_cases_on_a_cluster_of_our_own_come_back_in_order_whatever_they_do():
     assert found[1].message == "ct.nii.gz is no image."
     assert "DOE" not in found[3].message
     assert found[4].value != os.getpid()
+
+
+def test_two_maps_of_one_stage_share_their_workers_and_the_folder_in_which_it_runs(tmp_path, monkeypatch):
+    (tmp_path / "note").write_text("")
+    with one_cluster():
+        first = map_cases(act, {"a": "pid"}, workers=1, description="one", cluster="local:1")
+        monkeypatch.chdir(tmp_path)
+        second = map_cases(act, {"a": "note:note"}, workers=1, description="two", cluster="local:1")
+    assert (first[0].status, second[0].status) == ("done", "done")
+    assert (tmp_path / "note").read_text() == f"{first[0].value}\n"
+
+
+def test_a_worker_that_does_not_see_the_folder_says_so_instead_of_writing_elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    outcome = attempt_in(str(tmp_path / "not mounted"), act, "a", "note:note")
+    assert outcome.status == "failed"
+    assert "does not see the folder in which the command runs" in outcome.message
+    assert not (tmp_path / "note").exists()
 
 
 @pytest.mark.slow

@@ -11,13 +11,14 @@ from contextlib import closing
 from operator import length_hint
 from typing import Generic, TypeVar
 
+from wirsung.compute.connections import one_cluster
 from wirsung.compute.limits import UNLIMITED, Limits
 from wirsung.compute.outcome import Outcome, Skip, attempt
 from wirsung.compute.progress import CaseProgress
 from wirsung.compute.supervision import supervise
 from wirsung.errors import ConfigError, ManifestError
 
-__all__ = ["Limits", "Outcome", "Skip", "default_workers", "map_cases", "stream_cases"]
+__all__ = ["Limits", "Outcome", "Skip", "default_workers", "map_cases", "one_cluster", "stream_cases"]
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -5,13 +5,16 @@ worker is lost is tried once more, after all others and at most one to a worker;
 """
 
 import importlib
+import os
 import queue
 import time
 import uuid
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from wirsung.compute.connections import held
 from wirsung.compute.one_try import KEY_PREFIX
 from wirsung.compute.outcome import Outcome, attempt, quarantined, unforeseen
 from wirsung.compute.schedulers import connected
@@ -47,13 +50,26 @@ def on_cluster(
     except ImportError as error:
         msg = "--cluster needs Dask. Install it with: pip install 'wirsung[cluster]'"
         raise MissingDependencyError(msg) from error
-    with connected(address) as client:
+    with held(address, connected) as client:
         patience_s = float("inf") if address.startswith("slurm:") else _PATIENCE_S
         flight: _Flight[R] = _Flight(distributed, client, function, patience_s)
         try:
             yield from flight.outcomes(iter(tasks))
         finally:
             flight.cancel()
+
+
+def attempt_in(home: str, function: Callable[[T], R], case: str, task: T) -> Outcome[R]:
+    """As `attempt`, in the folder where the command runs, so that relative paths mean the same everywhere."""
+    try:
+        os.chdir(home)
+    except OSError:
+        msg = (
+            "its worker does not see the folder in which the command runs. Run it in a folder that all nodes "
+            "see under the same path, and have inputs and outputs there too."
+        )
+        return Outcome(case, "failed", msg)
+    return attempt(function, case, task)
 
 
 @dataclass(frozen=True)
@@ -124,9 +140,10 @@ class _Flight(Generic[R]):
         function, case, task = self._function, passenger.case, passenger.task
         taken = {other.worker for other in self._flying.values()}
         free = [worker for worker in self._threads if passenger.is_again and worker not in taken][:1]
+        home = str(Path.cwd())
         # Where that worker is lost before it begins, another may take the case.
         place = {"workers": free, "allow_other_workers": True} if free else {}
-        future = self._client.submit(attempt, function, case, task, key=key, pure=False, **place)
+        future = self._client.submit(attempt_in, home, function, case, task, key=key, pure=False, **place)
         self._flying[future] = replace(passenger, worker="".join(free), departed=time.monotonic())
         future.add_done_callback(self._landed.put)
 
