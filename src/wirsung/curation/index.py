@@ -123,7 +123,9 @@ class _Shard:
                     yield path
 
 
-def index_tree(root: Path, folder: Path, *, key: bytes, workers: int = 1) -> tuple[Index, list[Outcome[int]]]:
+def index_tree(
+    root: Path, folder: Path, *, key: bytes, workers: int = 1, cluster: str | None = None
+) -> tuple[Index, list[Outcome[int]]]:
     """Index the files in `root` and its folders, hidden ones left out; files that did not change stay.
 
     Args:
@@ -131,6 +133,7 @@ def index_tree(root: Path, folder: Path, *, key: bytes, workers: int = 1) -> tup
         folder: Where the index lies, outside `root`.
         key: For pseudonyms; another key makes the index anew.
         workers: Processes.
+        cluster: A Dask cluster in their place, see `compute.cases.map_cases`.
 
     Raises:
         ManifestError: There is no such folder, or a part of it can't be read.
@@ -148,7 +151,7 @@ def index_tree(root: Path, folder: Path, *, key: bytes, workers: int = 1) -> tup
     for path in folder.glob(f"*{_SUFFIX}"):
         if path.name.removesuffix(_SUFFIX) not in shards:
             path.unlink()
-    outcomes = map_cases(_index_shard, shards, workers=workers, description="index")
+    outcomes = map_cases(_index_shard, shards, workers=workers, description="index", cluster=cluster)
     for outcome in outcomes:
         if outcome.status == "failed":
             msg = f"{root} can't be indexed: {outcome.message}"

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from wirsung.anatomy.schemes import scheme
-from wirsung.compute.cases import Outcome, map_cases
+from wirsung.compute.cases import Outcome, map_cases, one_cluster
 from wirsung.curation.case import OFFICIAL, CaseTask, curate_case
 from wirsung.curation.index import index_tree
 from wirsung.curation.intake import Source, attach_labels, find_sources
@@ -38,6 +38,7 @@ class Curation(list[Outcome[Record]]):
         return list(self.notes)
 
 
+@one_cluster()
 def curate(settings: CurateSettings) -> Curation:
     """Turn raw scans into a dataset in the PanTS layout; a bad case fails alone.
 
@@ -62,7 +63,13 @@ def curate(settings: CurateSettings) -> Curation:
         write_description(out, _description(settings))
         clean_leftovers(out)
         tasks = _tasks(settings, sources, metadata, key)
-        outcomes = map_cases(curate_case, tasks, workers=settings.workers, description="curate")
+        outcomes = map_cases(
+            curate_case,
+            tasks,
+            workers=settings.workers,
+            description="curate",
+            cluster=settings.cluster,
+        )
         clean_leftovers(out)  # of workers that were killed
         records = _assemble(out, {item.case: metadata.get(item.case, Metadata()) for item in sources})
         page = _report(settings, outcomes, aside)
@@ -124,7 +131,13 @@ def _by_stacks(
     """The sources, one a stack where they are DICOM, and what the index set aside, by code."""
     if not any(item.kind == "dicom" for item in sources):
         return sources, {}
-    index, _ = index_tree(settings.source, index_folder(settings.out), key=key, workers=settings.workers)
+    index, _ = index_tree(
+        settings.source,
+        index_folder(settings.out),
+        key=key,
+        workers=settings.workers,
+        cluster=settings.cluster,
+    )
     return by_stacks(sources, settings.source, index), index.count()
 
 

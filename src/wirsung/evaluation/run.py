@@ -80,7 +80,9 @@ def evaluate(settings: EvaluateSettings) -> Evaluation:
         for method in methods
         for case, task in _tasks(settings, chosen, reference, method, cases)
     }
-    outcomes = map_cases(score_task, tasks, workers=settings.workers, description="Scoring")
+    outcomes = map_cases(
+        score_task, tasks, workers=settings.workers, description="Scoring", cluster=settings.cluster
+    )
     state = _state(settings, tasks, outcomes)
     earlier = _earlier(settings.out, state)
     if earlier is not None:

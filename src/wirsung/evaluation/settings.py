@@ -36,3 +36,5 @@ class EvaluateSettings:
     """Of the bootstrap."""
     workers: int = 1
     """Processes."""
+    cluster: str | None = None
+    """In place of workers: tcp://HOST:PORT of a Dask scheduler, local:N, or slurm:FILE.toml."""

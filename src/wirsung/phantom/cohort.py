@@ -51,7 +51,9 @@ def phantom(settings: PhantomSettings) -> list[Outcome[Record]]:
     plan_tumour(settings, np.random.default_rng(0))  # what can't be is said once, not per case
     tasks = {f"phantom_{number:04d}": (settings, number) for number in range(1, settings.cases + 1)}
     _prepare(settings.out, tasks.keys())
-    outcomes = map_cases(_make, tasks, workers=settings.workers, description="phantom")
+    outcomes = map_cases(
+        _make, tasks, workers=settings.workers, description="phantom", cluster=settings.cluster
+    )
     write_truth(settings, {item.case: item.value for item in outcomes if item.value is not None})
     return outcomes
 

@@ -16,7 +16,7 @@ Site = Literal["head", "body", "tail"]
 # Counted up whenever the same settings give other files, so that a rerun makes the cases anew.
 RECIPE = 1
 # What a case does not depend on: where and how fast it is written, and how many others there are.
-_NOT_OF_A_CASE = ("out", "cases", "workers")
+_NOT_OF_A_CASE = ("out", "cases", "workers", "cluster")
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,8 @@ class PhantomSettings:
     """Another seed, other patients and centres; at least 0."""
     workers: int = 1
     """Cases made at the same time; the files do not depend on it."""
+    cluster: str | None = None
+    """In place of workers: tcp://HOST:PORT of a Dask scheduler, local:N, or slurm:FILE.toml."""
     tumours: float = 0.5
     """Fraction of the patients with a pancreatic tumour, 0 to 1, spread evenly over the centres."""
     tumour_diameter_mm: tuple[float, float] = (12.0, 50.0)
