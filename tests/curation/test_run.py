@@ -369,7 +369,7 @@ def test_an_interrupt_leaves_no_half_case_and_a_rerun_finishes(cohort, tmp_path,
 
     def interrupt(path):
         flushed.append(path)
-        if len(flushed) == 13:  # within the masks of the second case
+        if len(flushed) == 16:  # within the masks of the second case
             raise KeyboardInterrupt
 
     monkeypatch.setattr(atomic, "_flush", interrupt)

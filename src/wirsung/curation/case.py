@@ -1,7 +1,7 @@
 """Curating one case: read, convert, align, measure, write."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,19 +18,22 @@ from wirsung.curation.deidentification.self_check import Outputs, files_below, r
 from wirsung.curation.dicom_facts import read_dicom
 from wirsung.curation.intake import Source, dicom_files
 from wirsung.curation.labels import Labels, read_labels
-from wirsung.curation.measure import measure, sha256_of_voxels
+from wirsung.curation.measure import measure_codes, sha256_of_voxels
+from wirsung.curation.measure_kernels import clip
+from wirsung.curation.merging import merged_codes, turned_codes
 from wirsung.curation.metadata import Metadata
 from wirsung.curation.outputs import Staging, remove_case, staged
 from wirsung.curation.pictures import write_picture
 from wirsung.curation.places import picture_path
 from wirsung.curation.pseudonyms import pseudonym
 from wirsung.curation.records import Record, fingerprint, read_record, write_record
+from wirsung.curation.written import write_image, write_labels
 from wirsung.datasets.layout import SUFFIX, Modality, is_case_id
 from wirsung.datasets.manifest import ManifestRow, StructureRow
-from wirsung.datasets.painting import paint
 from wirsung.errors import ImageError, ManifestError, StorageError, WirsungError
-from wirsung.imaging.arrays import Mask
-from wirsung.imaging.nifti import read_header, read_image, write_nifti
+from wirsung.imaging.code_volume import CodeVolume
+from wirsung.imaging.file_order import in_file_order
+from wirsung.imaging.nifti import read_header, read_image
 from wirsung.imaging.orientation import axis_codes, reorient
 from wirsung.imaging.volume import Volume
 
@@ -39,8 +42,9 @@ AXIS_CODES = "RPS"
 OFFICIAL = "pants-28"
 """The scheme of the masks and of the combined labels."""
 
-_RECIPE = 2  # counted up whenever the same source gives other files
+_RECIPE = 3  # counted up whenever the same source gives other files
 _LESION = "pancreatic_lesion"
+_AS_IT_IS = {"clip_hu": None, "clipped_voxels": 0, "rounded": False}
 _LARGEST_LABEL = 255
 _MOST_LABELS = 128  # TotalSegmentator's 117 and the background; an image in bytes has more
 
@@ -80,6 +84,15 @@ class _Image:
     """Of DICOM: what must not be found in what is written."""
 
 
+@dataclass(frozen=True)
+class _Written:
+    """What is measured of a case's masks, and the checksums of what was written beside them."""
+
+    rows: tuple[StructureRow, ...] = ()
+    combined_sha256: str | None = None
+    codes_sha256: str | None = None
+
+
 def curate_case(task: CaseTask) -> Record:
     """Put one case into the dataset; where it fails, nothing of it is there, no older version either.
 
@@ -107,26 +120,29 @@ def curate_case(task: CaseTask) -> Record:
 def _curated(task: CaseTask, mark: str) -> Record:
     source = task.source
     image = _read_image(task)
+    came_in = axis_codes(image.volume.affine)
     labels = read_labels(source, task.scheme, image.volume) if source.has_labels else None
+    codes = _codes(labels, image.volume, source) if labels else None
     turned, converted = _converted(image, task)
+    image = replace(image, volume=turned)  # what was read is not needed any longer, and large
     with staged(task.out, source.case, source.subset) as staging:
-        write_nifti(staging.image_folder / f"{image.modality}{SUFFIX}", turned)
+        write_image(staging.image_folder / f"{image.modality}{SUFFIX}", turned)
         if image.released:
             write_json(staging.image_folder / METADATA_FILE, image.released.as_json())
-        measured = _write_labels(labels, image.volume, turned, staging, source.case) if labels else ()
+        written = _write_labels(codes, turned, staging, source.case) if codes else _Written()
         done = {
             "tool": f"wirsung {__version__}",
             "source": source.kind,
             "files": len(_files(source)),
-            "axis_codes": [axis_codes(image.volume.affine), AXIS_CODES],
+            "axis_codes": [came_in, AXIS_CODES],
             **converted,
             "notes": dict(image.notes),
             "labels": "label map" if source.label_map else "masks" if source.masks else None,
             "label_scheme": task.scheme.name if source.has_labels else None,
             "dropped": list(labels.dropped) if labels else [],
         }
-        row = _row(task, image, turned, measured)
-        record = Record(source.case, mark, task.run, row, measured, done, dict(task.metadata.values))
+        row = _row(task, image, written)
+        record = Record(source.case, mark, task.run, row, written.rows, done, dict(task.metadata.values))
         _check_identity(image, staging, record)
     write_picture(picture_path(task.out, source.case), turned, is_ct=image.modality == "ct")
     write_record(task.out, record)
@@ -192,52 +208,50 @@ def _looks_like_labels(volume: Volume) -> bool:
     return 1 < len(np.unique(voxels)) <= _MOST_LABELS
 
 
+def _codes(labels: Labels, image: Volume, source: Source) -> CodeVolume:
+    return merged_codes(labels, image, case=source.case, name=source.image.name)
+
+
 def _converted(image: _Image, task: CaseTask) -> tuple[Volume, dict[str, Any]]:
-    """The image as it is written, and what was done to its values."""
+    """The image as it is written, contiguous in file order, and what was done to its values."""
     volume = reorient(image.volume, AXIS_CODES)
-    volume = Volume(volume.voxels, volume.affine + 0.0)  # no -0.0, so that equal grids are equal files
-    voxels = volume.voxels
+    affine = volume.affine + 0.0  # no -0.0, so that equal grids are equal files
+    rows = in_file_order(volume.voxels)
     if image.modality != "ct":
-        return volume, {"clip_hu": None, "clipped_voxels": 0, "rounded": False}
+        return Volume(rows.transpose(2, 1, 0), affine), dict(_AS_IT_IS)
     clipped = 0
     if task.clip_hu is not None:
         low, high = task.clip_hu
-        clipped = int(np.count_nonzero((voxels < low) | (voxels > high)))
-        voxels = np.clip(voxels, low, high)
-    is_rounded = voxels.dtype != np.int16
+        kept = rows if rows.flags.writeable else np.empty_like(rows)
+        clipped = int(clip(rows.reshape(-1), low, high, kept.reshape(-1)))
+        rows = kept
+    is_rounded = rows.dtype != np.int16
     if is_rounded:
         bounds = np.iinfo(np.int16)
-        if voxels.min() < bounds.min or voxels.max() > bounds.max:
+        if rows.min() < bounds.min or rows.max() > bounds.max:
             msg = (
-                f"Case {task.source.case} holds {voxels.min():g} to {voxels.max():g} HU, but {bounds.min} to "
+                f"Case {task.source.case} holds {rows.min():g} to {rows.max():g} HU, but {bounds.min} to "
                 f"{bounds.max} can be written. Clip it with --clip-hu."
             )
             raise ImageError(msg)
-        voxels = np.rint(voxels).astype(np.int16)
+        rows = np.rint(rows).astype(np.int16)
     done = {"clip_hu": task.clip_hu, "clipped_voxels": clipped, "rounded": is_rounded}
-    return volume.with_voxels(voxels), done
+    return Volume(rows.transpose(2, 1, 0), affine), done
 
 
-def _write_labels(
-    labels: Labels, read: Volume, turned: Volume, staging: Staging, case: str
-) -> tuple[StructureRow, ...]:
-    """Write each mask and the label map of all; one mask is in memory at a time."""
-    measured: list[StructureRow] = []
-
-    def masks() -> Iterator[tuple[str, Mask]]:
-        for name, found in labels.masks:
-            mask: Mask = reorient(read.with_voxels(found), AXIS_CODES).voxels
-            write_nifti(staging.mask_path(name), turned.with_voxels(mask))
-            measured.append(measure(case, name, mask, turned))
-            yield name, mask
-
-    label_map = paint(masks(), turned.shape, scheme(OFFICIAL))
-    write_nifti(staging.combined_path, turned.with_voxels(label_map))
-    return tuple(sorted(measured, key=lambda row: row.structure))
+def _write_labels(codes: CodeVolume, turned: Volume, staging: Staging, case: str) -> _Written:
+    """Write masks, codes and label map, and measure the masks."""
+    codes = turned_codes(codes, turned, AXIS_CODES)
+    official = scheme(OFFICIAL)
+    values = {name: official.value(name) for name in codes.structures}
+    label_map = write_labels(staging, codes, values)
+    rows = measure_codes(case, codes, turned)
+    return _Written(rows, sha256_of_voxels(label_map), sha256_of_voxels(codes.volume.voxels))
 
 
-def _row(task: CaseTask, image: _Image, turned: Volume, measured: tuple[StructureRow, ...]) -> ManifestRow:
-    lesion = [row.volume_ml > 0 for row in measured if row.structure == _LESION]
+def _row(task: CaseTask, image: _Image, written: _Written) -> ManifestRow:
+    lesion = [row.volume_ml > 0 for row in written.rows if row.structure == _LESION]
+    turned = image.volume
     shape, spacing = turned.shape, turned.spacing_mm
     facts = {"patient": task.source.case, "tumour": lesion[0] if lesion else None, **image.facts}
     return ManifestRow(
@@ -250,9 +264,11 @@ def _row(task: CaseTask, image: _Image, turned: Volume, measured: tuple[Structur
         spacing_i_mm=spacing[0],
         spacing_j_mm=spacing[1],
         spacing_k_mm=spacing[2],
-        has_labels=bool(measured),
+        has_labels=bool(written.rows),
         image_sha256=sha256_of_voxels(turned.voxels),
-        structures=tuple(row.structure for row in measured),
+        structures=tuple(row.structure for row in written.rows),
+        combined_sha256=written.combined_sha256,
+        codes_sha256=written.codes_sha256,
         **facts,
     )
 

@@ -1,7 +1,7 @@
 """Masks of a case's structures on its image's grid, from mask files or from a label map."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,8 @@ class Labels:
     """Classes of the scheme, present in the case, that none of the official structures stands for."""
     masks: Iterator[tuple[str, Mask]]
     """Each structure's mask on the image's grid, read when asked for; once."""
+    files: Mapping[str, Path] = field(default_factory=dict)
+    """Of each structure in painting order, where each is a mask file of its own; else empty."""
 
 
 def read_labels(source: Source, scheme: Scheme, image: Volume) -> Labels:
@@ -87,7 +89,8 @@ def _from_masks(source: Source, scheme: Scheme, image: Volume) -> Labels:
             yield name, found[0] if len(found) == 1 else np.logical_or.reduce(found)
 
     told = painting_order(files)
-    return Labels(told, tuple(dropped), masks())
+    is_plain = all(len(found) == 1 for found in files.values())
+    return Labels(told, tuple(dropped), masks(), {name: files[name][0] for name in told} if is_plain else {})
 
 
 def _structure_of(path: Path, case: str, scheme: Scheme) -> str | None:

@@ -2,17 +2,28 @@
 
 import hashlib
 import sys
-from typing import Any
+from collections.abc import Iterator
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import ndimage
 
+from wirsung.curation.measure_kernels import box_of, count_components, rows_of, tally
 from wirsung.datasets.manifest import StructureRow
 from wirsung.imaging.arrays import Mask, Voxels
+from wirsung.imaging.code_volume import CodeVolume
+from wirsung.imaging.file_order import in_file_order
+from wirsung.imaging.run_kernels import Integers, find_runs, flat, look_up, runs_of_members
 from wirsung.imaging.volume import Volume
 
-_CORNERS = np.ones((3, 3, 3), dtype=bool)
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
 _BOX = tuple(f"box_{axis}{end}" for axis in "ijk" for end in (0, 1))
+_STEP = 1 << 20
+"""Bytes of zeros between two states that are kept."""
+_SLICES = 4
+"""Looked up at a time, so that they stay in the processor's cache."""
 
 
 def sha256_of_voxels(voxels: Voxels) -> str:
@@ -29,6 +40,33 @@ def sha256_of_voxels(voxels: Voxels) -> str:
     if stored.dtype.byteorder == ">" or (stored.dtype.byteorder == "=" and sys.byteorder == "big"):
         stored = stored.astype(stored.dtype.newbyteorder("<"))
     return hashlib.sha256(np.ascontiguousarray(stored.T).data).hexdigest()
+
+
+def sha256_of_masks(codes: CodeVolume) -> Iterator[tuple[str, str]]:
+    """Each structure with `sha256_of_voxels` of its mask, without a mask in memory.
+
+    Example:
+        >>> voxels = np.array([0, 1, 1], dtype=np.uint8).reshape(1, 3, 1)
+        >>> codes = CodeVolume(Volume(voxels, np.eye(4)), (0, 1), ("liver",))
+        >>> dict(sha256_of_masks(codes))["liver"] == sha256_of_voxels(voxels)
+        True
+    """
+    rows = in_file_order(codes.volume.voxels)
+    is_there = _codes_by_slice(rows, len(codes.patterns))
+    for structure in codes.structures:
+        members = codes.members(structure)
+        slices = np.flatnonzero(is_there[:, members].any(axis=1))
+        first, stop = (int(slices[0]), int(slices[-1]) + 1) if slices.size else (len(rows), len(rows))
+        slice_bytes = rows[0].size
+        state = _after_zeros(first * slice_bytes)
+        for start in range(first, stop, _SLICES):
+            part = rows[start : min(start + _SLICES, stop)]
+            mask = np.zeros(part.size, dtype=np.uint8)
+            look_up(flat(part), members.view(np.uint8), mask)
+            state.update(mask.data)
+        for start in range(stop * slice_bytes, rows.size, _STEP):
+            state.update(_zeros()[: min(_STEP, rows.size - start)])
+        yield structure, state.hexdigest()
 
 
 def bounding_box(mask: Mask) -> tuple[slice, slice, slice] | None:
@@ -52,20 +90,80 @@ def bounding_box(mask: Mask) -> tuple[slice, slice, slice] | None:
 
 def measure(case: str, structure: str, mask: Mask, image: Volume) -> StructureRow:
     """Volume, HU, box and pieces of one mask on the image's grid."""
-    box = bounding_box(mask)
-    found: dict[str, Any] = dict.fromkeys((*_BOX, "hu_mean", "hu_sd"))
-    found |= {"volume_ml": 0.0, "components": 0, "touches_border": False}
-    if box is not None:
-        inside = mask[box]
-        values = image.voxels[box][inside].astype(np.float64)
-        bounds = [bound for part in box for bound in (part.start, part.stop)]
-        ends = zip(box, image.shape, strict=True)
-        found = {
-            **dict(zip(_BOX, bounds, strict=True)),
-            "volume_ml": int(values.size) * image.voxel_volume_mm3 / 1000,
-            "hu_mean": float(values.mean()),
-            "hu_sd": float(values.std()),
-            "components": int(ndimage.label(inside, _CORNERS)[1]),
-            "touches_border": any(part.start == 0 or part.stop == size for part, size in ends),
-        }
-    return StructureRow(case, structure, sha256=sha256_of_voxels(mask), **found)
+    codes = CodeVolume(image.with_voxels(mask.view(np.uint8)), (0, 1), (structure,))
+    return measure_codes(case, codes, image)[0]
+
+
+def measure_codes(case: str, codes: CodeVolume, image: Volume) -> tuple[StructureRow, ...]:
+    """The same of all masks at once, by structure; the voxels are gone over once."""
+    runs = find_runs(flat(in_file_order(codes.volume.voxels)))
+    values = in_file_order(image.voxels).reshape(-1)
+    counts, means, squares = _moments(runs, values, len(codes.patterns))
+    checksums = dict(sha256_of_masks(codes))
+    rows = []
+    for structure in sorted(codes.structures):
+        members = codes.members(structure) & (counts > 0)
+        found: dict[str, Any] = dict.fromkeys((*_BOX, "hu_mean", "hu_sd"))
+        found |= {"volume_ml": 0.0, "components": 0, "touches_border": False}
+        if members.any():
+            found = _shape_of(runs_of_members(runs, members), image.shape)
+            size = int(counts[members].sum())
+            mean = float((counts[members] * means[members]).sum()) / size
+            spread = squares[members] + counts[members] * (means[members] - mean) ** 2
+            found["volume_ml"] = size * image.voxel_volume_mm3 / 1000
+            found["hu_mean"], found["hu_sd"] = mean, float(np.sqrt(spread.sum() / size))
+        rows.append(StructureRow(case, structure, sha256=checksums[structure], **found))
+    return tuple(rows)
+
+
+def _moments(runs: Integers, values: Voxels, codes: int) -> tuple[Integers, Voxels, Voxels]:
+    """By code, the voxels, the mean of their values, and the sum of the squared distances from it."""
+    means = np.zeros(codes)
+    for _ in range(2):  # the second time about the mean, so that nothing cancels out
+        counts, sums = np.zeros(codes, dtype=np.int64), np.zeros((codes, 2))
+        tally(runs, values, means, counts, sums)
+        means = means + sums[:, 0] / np.maximum(counts, 1)
+    return counts, means, sums[:, 1]
+
+
+def _shape_of(runs: Integers, shape: tuple[int, int, int]) -> dict[str, Any]:
+    """Box, pieces and border of a mask that is not empty."""
+    pieces = rows_of(runs, shape[0])
+    box = box_of(pieces, shape[1]).tolist()
+    return {
+        **dict(zip(_BOX, box, strict=True)),
+        "components": int(count_components(pieces, shape[1])),
+        "touches_border": any(box[2 * axis] == 0 or box[2 * axis + 1] == shape[axis] for axis in range(3)),
+    }
+
+
+def _codes_by_slice(rows: Voxels, codes: int) -> Mask:
+    """Which codes each slice holds, but 0."""
+    found: Mask = np.zeros((len(rows), codes), dtype=np.bool_)
+    runs = find_runs(flat(rows))
+    slice_size = rows[0].size
+    found[runs[:, 0] // slice_size, runs[:, 2]] = True
+    found[(runs[:, 1] - 1) // slice_size, runs[:, 2]] = True
+    return found
+
+
+@cache
+def _zeros() -> memoryview:
+    return memoryview(bytes(_STEP))
+
+
+@cache
+def _states() -> "list[_Hash]":
+    """SHA-256 after 0, 1, 2 and more steps of zeros; it grows as it is needed."""
+    return [hashlib.sha256()]
+
+
+def _after_zeros(count: int) -> "_Hash":
+    """SHA-256 after that many zeros: most of what lies before a structure, hashed once a process."""
+    states = _states()
+    while len(states) <= count // _STEP:
+        states.append(states[-1].copy())
+        states[-1].update(_zeros())
+    state = states[count // _STEP].copy()
+    state.update(_zeros()[: count % _STEP])
+    return state

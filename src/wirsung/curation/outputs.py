@@ -26,9 +26,14 @@ class Staging:
         """Where the label map is written."""
         return self.label_folder / COMBINED_FILE
 
+    @property
+    def mask_folder(self) -> Path:
+        """Where the masks are written."""
+        return self.label_folder / MASK_FOLDER
+
     def mask_path(self, structure: str) -> Path:
         """Where a mask is written."""
-        return self.label_folder / MASK_FOLDER / f"{structure}{SUFFIX}"
+        return self.mask_folder / f"{structure}{SUFFIX}"
 
 
 @contextmanager

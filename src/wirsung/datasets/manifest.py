@@ -50,6 +50,10 @@ class ManifestRow:
     """Of the voxels, see `curation.measure.sha256_of_voxels`."""
     structures: tuple[str, ...] = ()
     """The structures with a mask file."""
+    combined_sha256: str | None = None
+    """Of the combined label map's voxels."""
+    codes_sha256: str | None = None
+    """Of the code volume's voxels; what the codes stand for, the checksums of the masks hold."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,7 @@ _MANIFEST_SCHEMA = pa.schema(
         pa.field("tumour", pa.bool_()),
         pa.field("image_sha256", _TEXT),
         pa.field("structures", pa.list_(_TEXT)),
+        *(pa.field(name, _TEXT) for name in ("combined_sha256", "codes_sha256")),
     ],
     metadata=_VERSION,
 )

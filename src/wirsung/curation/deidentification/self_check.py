@@ -23,6 +23,7 @@ from wirsung.anatomy.structures import structures
 from wirsung.curation.deidentification.allowed import own_words
 from wirsung.curation.deidentification.originals import Originals
 from wirsung.errors import ImageError, StorageError
+from wirsung.imaging.run_reading import header_of_mask
 
 GLUED_LENGTH = 8
 """Values from here on are found inside of longer words too, and among voxels; shorter ones as words only, for
@@ -117,6 +118,9 @@ class _Needles:
         if content[:2] != _GZIP:
             return self._within_views(content)
         found = self._within_views(content[:_HEADER_BYTES])
+        header = header_of_mask(content)
+        if header is not None:  # and voxels of 0 and 1, which spell nothing
+            return found | self._within_views(header)
         try:
             return found.union(*(self._within_voxels(part) for part in _inflated(content)))
         except _ERROR:  # not gzip, whatever it begins with
