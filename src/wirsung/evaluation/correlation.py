@@ -42,7 +42,7 @@ def correlation(reference: Sequence[float], prediction: Sequence[float]) -> Corr
 
     Example:
         >>> found = correlation([1.0, 2.0, 3.0], [2.0, 4.0, 6.0])
-        >>> found.r2_fit, found.slope, found.r2_identity
+        >>> round(found.r2_fit, 9), found.slope, found.r2_identity
         (1.0, 2.0, -6.0)
     """
     one, other = np.asarray(reference, dtype=np.float64), np.asarray(prediction, dtype=np.float64)
@@ -56,10 +56,22 @@ def correlation(reference: Sequence[float], prediction: Sequence[float]) -> Corr
     if np.ptp(other) == 0:
         nan = math.nan
         return Correlation(n, nan, nan, nan, nan, 0.0, float(other[0]), nan, identity)
-    r, p = (float(value) for value in stats.pearsonr(one, other))
-    line = stats.linregress(one, other)
+    across, up = one - one.mean(), other - other.mean()
+    slope = float(across @ up) / spread
+    r = float(across @ up) / math.sqrt(spread * float(up @ up))
+    r = min(1.0, max(-1.0, r))
     low, high = _interval(r, n)
-    return Correlation(n, r, low, high, p, float(line.slope), float(line.intercept), r**2, identity)
+    intercept = float(other.mean()) - slope * float(one.mean())
+    return Correlation(n, r, low, high, _p(r, n), slope, intercept, r**2, identity)
+
+
+def _p(r: float, n: int) -> float:
+    """By Student's t with n - 2 degrees of freedom."""
+    if n == 2:
+        return 1.0
+    if abs(r) == 1:
+        return 0.0
+    return float(2 * stats.t.sf(abs(r) * math.sqrt((n - 2) / (1 - r**2)), n - 2))
 
 
 def _interval(r: float, n: int) -> tuple[float, float]:
