@@ -61,6 +61,18 @@ _ALL = (
         "wirsung.curation.check:check",
     ),
     Verb(
+        "verify",
+        "read every voxel of a dataset again and compare its checksums",
+        "wirsung.curation.settings:VerifySettings",
+        "wirsung.curation.verify:verify",
+    ),
+    Verb(
+        "query",
+        "ask a dataset's tables in SQL",
+        "wirsung.datasets.query:QuerySettings",
+        "wirsung.datasets.query:query",
+    ),
+    Verb(
         "split",
         "divide a dataset's patients into folds and a test set",
         "wirsung.datasets.splits:SplitSettings",
@@ -86,6 +98,13 @@ _ALL = (
         "score predictions against references and write the report",
         "wirsung.evaluation.settings:EvaluateSettings",
         "wirsung.evaluation.run:evaluate",
+        "out",
+    ),
+    Verb(
+        "compare",
+        "compare methods scored on the same cases, every pair",
+        "wirsung.evaluation.compare_settings:CompareSettings",
+        "wirsung.evaluation.compare:compare",
         "out",
     ),
     Verb(

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wirsung.curation.measure_kernels import box_of, count_components, rows_of, tally
+from wirsung.curation.measure_kernels import box_of, count_components, fill, rows_of, tally
 from wirsung.datasets.manifest import StructureRow
 from wirsung.imaging.arrays import Mask, Voxels
 from wirsung.imaging.code_volume import CodeVolume
 from wirsung.imaging.file_order import in_file_order
-from wirsung.imaging.run_kernels import Integers, find_runs, flat, look_up, runs_of_members
+from wirsung.imaging.run_kernels import Integers, find_runs, flat, runs_of_members
 from wirsung.imaging.volume import Volume
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 _BOX = tuple(f"box_{axis}{end}" for axis in "ijk" for end in (0, 1))
 _STEP = 1 << 20
 """Bytes of zeros between two states that are kept."""
-_SLICES = 4
-"""Looked up at a time, so that they stay in the processor's cache."""
+_PART = 1 << 18
+"""Voxels laid out at a time, so that they stay in the processor's cache."""
 
 
 def sha256_of_voxels(voxels: Voxels) -> str:
@@ -51,22 +51,33 @@ def sha256_of_masks(codes: CodeVolume) -> Iterator[tuple[str, str]]:
         >>> dict(sha256_of_masks(codes))["liver"] == sha256_of_voxels(voxels)
         True
     """
-    rows = in_file_order(codes.volume.voxels)
-    is_there = _codes_by_slice(rows, len(codes.patterns))
+    runs = find_runs(flat(in_file_order(codes.volume.voxels)))
     for structure in codes.structures:
-        members = codes.members(structure)
-        slices = np.flatnonzero(is_there[:, members].any(axis=1))
-        first, stop = (int(slices[0]), int(slices[-1]) + 1) if slices.size else (len(rows), len(rows))
-        slice_bytes = rows[0].size
-        state = _after_zeros(first * slice_bytes)
-        for start in range(first, stop, _SLICES):
-            part = rows[start : min(start + _SLICES, stop)]
-            mask = np.zeros(part.size, dtype=np.uint8)
-            look_up(flat(part), members.view(np.uint8), mask)
-            state.update(mask.data)
-        for start in range(stop * slice_bytes, rows.size, _STEP):
-            state.update(_zeros()[: min(_STEP, rows.size - start)])
-        yield structure, state.hexdigest()
+        ones = runs_of_members(runs, codes.members(structure))
+        yield structure, sha256_of_runs(ones, codes.volume.voxels.size)
+
+
+def sha256_of_runs(runs: Integers, size: int) -> str:
+    """`sha256_of_voxels` of a mask, from its runs.
+
+    Args:
+        runs: First voxel and last + 1 of each run of ones, in file order.
+        size: Voxels of the mask.
+
+    Example:
+        >>> sha256_of_runs(np.array([[1, 3]]), 4) == hashlib.sha256(bytes([0, 1, 1, 0])).hexdigest()
+        True
+    """
+    first, last = (int(runs[0, 0]), int(runs[-1, 1])) if len(runs) else (size, size)
+    state = _after_zeros(first)
+    run = 0
+    for start in range(first, last, _PART):
+        part = np.zeros(min(_PART, last - start), dtype=np.uint8)
+        run = fill(runs, run, start, part)
+        state.update(part.data)
+    for start in range(last, size, _STEP):
+        state.update(_zeros()[: min(_STEP, size - start)])
+    return state.hexdigest()
 
 
 def bounding_box(mask: Mask) -> tuple[slice, slice, slice] | None:
@@ -135,16 +146,6 @@ def _shape_of(runs: Integers, shape: tuple[int, int, int]) -> dict[str, Any]:
         "components": int(count_components(pieces, shape[1])),
         "touches_border": any(box[2 * axis] == 0 or box[2 * axis + 1] == shape[axis] for axis in range(3)),
     }
-
-
-def _codes_by_slice(rows: Voxels, codes: int) -> Mask:
-    """Which codes each slice holds, but 0."""
-    found: Mask = np.zeros((len(rows), codes), dtype=np.bool_)
-    runs = find_runs(flat(rows))
-    slice_size = rows[0].size
-    found[runs[:, 0] // slice_size, runs[:, 2]] = True
-    found[(runs[:, 1] - 1) // slice_size, runs[:, 2]] = True
-    return found
 
 
 @cache

@@ -1,4 +1,4 @@
-"""The settings of `curate` and `check`."""
+"""The settings of `curate`, `check` and `verify`."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,3 +55,13 @@ class CheckSettings:
     """Processes."""
     cluster: str | None = None
     """In place of workers: tcp://HOST:PORT of a Dask scheduler, local:N, or slurm:FILE.toml."""
+
+
+@dataclass(frozen=True)
+class VerifySettings:
+    """Read every voxel of a dataset again, and hold it against the checksums that were written with it."""
+
+    dataset: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="DATASET")]
+    """The dataset; only read."""
+    workers: int = 1
+    """Processes; each needs about 0.5 GB for a CT of 512 x 512 x 300."""
