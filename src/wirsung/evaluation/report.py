@@ -7,20 +7,28 @@ from wirsung import __version__
 from wirsung.evaluation.evaluated import Evaluated
 from wirsung.evaluation.inputs import Method
 from wirsung.evaluation.protocol import Protocol
-from wirsung.evaluation.report_pictures import case_montages, comparison_picture, roc_picture, score_pictures
+from wirsung.evaluation.report_cases import draw_cases
+from wirsung.evaluation.report_definitions import definitions
+from wirsung.evaluation.report_pictures import BOXES, comparison_picture, roc_picture, score_pictures
+from wirsung.evaluation.report_subgroups import subgroup_section
 from wirsung.evaluation.report_tables import (
     case_table,
     comparison_table,
+    convention_table,
     detection_table,
     failed_table,
     metric_title,
     score_table,
     with_interval,
+    words_of,
 )
+from wirsung.evaluation.report_volumes import volume_section
 from wirsung.evaluation.statistics import RESAMPLES
 from wirsung.pages.template import (
     Block,
+    Code,
     Facts,
+    Gallery,
     Notice,
     Page,
     Paragraph,
@@ -29,13 +37,6 @@ from wirsung.pages.template import (
     Tiles,
     write_page,
 )
-
-_BOUNDARIES = {
-    "voxel": "Voxels of the mask with one of six neighbours outside it; beyond the volume is outside. "
-    "Distances go between voxel centres.",
-    "surfel": "Surface elements of marching cubes at the corners of voxels, each weighing its area; beyond "
-    "the volume is outside. Distances go between corners.",
-}
 
 
 def write_report(path: Path, evaluated: Evaluated) -> None:
@@ -48,20 +49,24 @@ def page(evaluated: Evaluated) -> Page:
     names = " and ".join(method.name for method in evaluated.methods)
     detection, scores = _detection(evaluated), _scores(evaluated)
     ordered = (detection, scores) if evaluated.protocol.detection_first else (scores, detection)
+    pictures = draw_cases(evaluated)
     sections = (
         _overview(evaluated),
-        *(section for section in ordered if section),
+        *ordered,
+        volume_section(evaluated),
+        subgroup_section(evaluated),
         *_comparison(evaluated),
-        Section("Best, median and worst case", tuple(case_montages(evaluated))),
+        Section("Best, median and worst case", pictures.montages),
         *_failed(evaluated),
-        Section("Cases", (case_table(evaluated),)),
+        Section("Cases", (case_table(evaluated, pictures.thumbnails),)),
+        _protocol(evaluated),
     )
     return Page(
         title=f"{names} against {evaluated.reference.name}",
         lead=f"{len(evaluated.cases)} cases, scored by the {evaluated.protocol.title} protocol.",
-        sections=tuple(section for section in sections if section.blocks),
+        sections=tuple(section for section in sections if section and section.blocks),
         overline="Evaluation",
-        definitions=tuple(_definitions(evaluated)),
+        definitions=tuple(definitions(evaluated)),
     )
 
 
@@ -74,6 +79,7 @@ def _overview(evaluated: Evaluated) -> Section:
             for index, method in enumerate(evaluated.methods)
         ),
         ("Protocol", _protocol_words(evaluated.protocol)),
+        ("Protocol's checksum", evaluated.protocol.sha256[:12]),
         ("Cases", f"{len(evaluated.cases)}, {failed or 'no'} failure{'s' * (failed != 1)}"),
         ("Interval", f"95 %, bootstrap over patients, {RESAMPLES} resamples, seed {evaluated.seed}"),
         ("Software", f"Wirsung {__version__}"),
@@ -86,7 +92,7 @@ def _overview(evaluated: Evaluated) -> Section:
     for method in evaluated.methods:
         left_out = evaluated.reference.views_for(method)[1]
         if left_out:
-            titles = tuple(name.replace("_", " ") for name in left_out)
+            titles = tuple(words_of(name) for name in left_out)
             text = f"{method.name} was not scored on {_listed(titles)}: the reference does not annotate them."
             blocks.append(Notice(text))
     for name, strays in evaluated.strays.items():
@@ -102,7 +108,7 @@ def _tiles(evaluated: Evaluated) -> Iterator[Tile]:
     for found in evaluated.findings.methods:
         for metric in evaluated.protocol.headline_names[: 1 if several else 3]:
             summary = found.structures[structure][metric]
-            label = f"{structure.replace('_', ' ')}, {metric_title(metric)}"
+            label = f"{words_of(structure)}, {metric_title(metric)}"
             yield Tile(f"{found.name}: {label}" if several else label, *with_interval(summary, metric))
         if found.detection:
             area = found.detection.auc
@@ -113,15 +119,16 @@ def _tiles(evaluated: Evaluated) -> Iterator[Tile]:
 
 def _scores(evaluated: Evaluated) -> Section:
     note = "Mean with its 95 % interval below, over the cases where the metric is defined."
-    return Section("Scores", (Paragraph(note), score_table(evaluated), *score_pictures(evaluated)))
+    pictures = Gallery(tuple(score_pictures(evaluated)))
+    return Section("Scores", (Paragraph(note), score_table(evaluated), Paragraph(BOXES), pictures))
 
 
 def _detection(evaluated: Evaluated) -> Section | None:
     found = [item for item in evaluated.findings.methods if item.detection]
     if not found:
         return None
-    picture = roc_picture(found)
-    return Section("Who has a lesion?", (detection_table(found), *([picture] if picture else [])))
+    picture = roc_picture(evaluated, found)
+    return Section("Who has a lesion?", (detection_table(found), *([Gallery((picture,))] if picture else [])))
 
 
 def _comparison(evaluated: Evaluated) -> Iterator[Section]:
@@ -129,7 +136,7 @@ def _comparison(evaluated: Evaluated) -> Iterator[Section]:
     for method in evaluated.methods[1:]:
         pairs = [item for item in evaluated.findings.comparisons if item.second == method.name]
         if pairs:
-            blocks = (comparison_table(pairs), comparison_picture(evaluated, method.name))
+            blocks = (comparison_table(pairs), Gallery((comparison_picture(evaluated, method.name),)))
             yield Section(f"{method.name} compared with {first}", blocks)
 
 
@@ -137,6 +144,22 @@ def _failed(evaluated: Evaluated) -> Iterator[Section]:
     failed = [outcome for outcome in evaluated.outcomes if outcome.status == "failed"]
     if failed:
         yield Section("Failed cases", (failed_table(failed),))
+
+
+def _protocol(evaluated: Evaluated) -> Section:
+    """What makes the numbers comparable, and what makes them again."""
+    protocol = evaluated.protocol
+    facts = (
+        ("Name and version", f"{protocol.title} ({protocol.name}), version {protocol.version}"),
+        ("SHA-256 of all that decides a number", protocol.sha256),
+    )
+    blocks: list[Block] = [Facts(facts)]
+    if evaluated.command:
+        how = "The command, with folders by their names; run it where they lie, with this version of Wirsung."
+        blocks.append(Code(evaluated.command, how))
+    if protocol.conventions:
+        blocks.append(convention_table(protocol))
+    return Section("Protocol, and how to reproduce", tuple(blocks))
 
 
 def _one_of(methods: tuple[Method, ...], index: int) -> str:
@@ -151,48 +174,10 @@ def _about(method: Method) -> str:
 
 def _protocol_words(protocol: Protocol) -> str:
     taus = " and ".join(f"{tau:g} mm" for tau in protocol.tolerances_mm)
-    return f"{protocol.name}, NSD {protocol.test} {taus}" if taus else protocol.name
+    name = f"{protocol.name}, version {protocol.version}"
+    return f"{name}, NSD {protocol.test} {taus}" if taus else name
 
 
 def _listed(names: tuple[str, ...], most: int = 12) -> str:
     shown = ", ".join(names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
-
-
-def _definitions(evaluated: Evaluated) -> Iterator[tuple[str, str]]:
-    protocol = evaluated.protocol
-    yield "DSC", "2|P∩G| / (|P| + |G|), 0 to 1."
-    if protocol.needs_surfaces:
-        yield "Boundary", _BOUNDARIES[protocol.boundary]
-    for tau in protocol.tolerances_mm if "nsd" in protocol.metrics else ():
-        what = "area of both surfaces" if protocol.surfels else "both boundaries' voxels"
-        yield (
-            f"NSD {tau:g} mm",
-            f"Fraction of {what}, pooled, whose distance to the other one is {protocol.test} {tau:g} mm; a "
-            f"distance within a millionth of {tau:g} mm counts as equal to it.",
-        )
-    if "hd95" in protocol.metrics:
-        how = "weighed by area" if protocol.surfels else "interpolated linearly"
-        yield "HD95", f"The larger of the two directions' 95th percentiles of the distances, {how}."
-    if "pancreas" in evaluated.scores.structures(evaluated.methods[0].name):
-        yield "Pancreas", "The whole gland: parenchyma, duct and lesion together."
-    yield (
-        "Undefined",
-        "Both empty or reference empty: overlap and distances have no value. Prediction empty: DSC and NSD "
-        "are 0, distances have no value. Such cases are counted, never dropped in silence.",
-    )
-    if any(item.detection for item in evaluated.findings.methods):
-        yield (
-            "Positive",
-            "A case whose reference holds a lesion. A case is called positive by any lesion voxel.",
-        )
-        yield (
-            "AUC",
-            "Ties count half. Interval after DeLong on the logit scale; at 1 or 0 an exact one-sided bound.",
-        )
-    if evaluated.findings.comparisons:
-        yield (
-            "p",
-            "Two-sided Wilcoxon signed-rank test of differences rounded to 1e-9, zeros dropped; adjusted "
-            "after Holm over the structures of one metric.",
-        )

@@ -1,88 +1,182 @@
-"""The pictures of report.html."""
+"""The figures of report.html; the pictures of cases are in `report_cases`."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-import numpy as np
-
-from wirsung.datasets.layout import Case
-from wirsung.errors import WirsungError
-from wirsung.evaluation.case import LESION, mask_of
-from wirsung.evaluation.case_labels import CaseLabels
+from wirsung.evaluation.bland_altman import BlandAltman
+from wirsung.evaluation.case import LESION, LESION_PROBABILITY
 from wirsung.evaluation.evaluated import Evaluated
-from wirsung.evaluation.inputs import Method
 from wirsung.evaluation.protocol import unit_of
-from wirsung.evaluation.report_tables import digits_of, metric_title
-from wirsung.evaluation.scoring import read_sides
+from wirsung.evaluation.report_bands import roc_with_band
+from wirsung.evaluation.report_tables import metric_title, words_of
+from wirsung.evaluation.statistics import Summary
+from wirsung.evaluation.subgroups import SubgroupFindings
 from wirsung.evaluation.summary import MethodFindings
-from wirsung.evaluation.views import View
-from wirsung.imaging.volume import Volume
-from wirsung.pages.figures import box_plot, paired_plot, roc_plot
-from wirsung.pages.montage import WINDOW_HU, Contour, montage
-from wirsung.pages.template import Block, Notice, Picture
+from wirsung.pages.distributions import box_plot
+from wirsung.pages.figures import (
+    Curve,
+    ForestRow,
+    Line,
+    Marker,
+    bland_altman_plot,
+    forest_plot,
+    paired_plot,
+    roc_plot,
+)
+from wirsung.pages.template import Picture
 
-_REFERENCE, _LESION_REFERENCE = "#56b4e9", "#f0e442"
-_PREDICTIONS, _LESION_PREDICTION = ("#e69f00", "#ff8ad1"), "#ff5c39"
+BOXES = (
+    "Boxes span the quartiles with the median inside; whiskers end within 1.5 interquartile ranges; the "
+    "shade behind is the density, of 20 cases or more."
+)
+"""How to read the plots of scores."""
 
 
 def score_pictures(evaluated: Evaluated) -> Iterator[Picture]:
-    """Box plots of the leading metric by structure, and by centre where centres are known."""
-    metric = evaluated.leading_metric
-    title = metric_title(metric)
+    """Box and violin plots of each headline metric by structure."""
     structures = [name for found in evaluated.findings.methods for name in found.structures]
-    by_structure = {
-        structure.replace("_", " "): {
-            method.name: [
-                row.value for row in evaluated.scores.by_case(method.name, structure, metric).values()
-            ]
-            for method in evaluated.methods
+    for metric in evaluated.protocol.headline_names:
+        title = metric_title(metric)
+        groups = {
+            words_of(structure): {
+                method.name: [
+                    row.value for row in evaluated.scores.by_case(method.name, structure, metric).values()
+                ]
+                for method in evaluated.methods
+            }
+            for structure in dict.fromkeys(structures)
         }
-        for structure in dict.fromkeys(structures)
-    }
-    limits = _limits(evaluated, metric)
-    yield box_plot(
-        by_structure,
-        label=title,
-        limits=limits,
-        alternative=f"Box plots of {title} by structure: " + _medians(evaluated),
-        caption=f"{title} by structure. Box: quartiles and median. Whiskers: 1.5 interquartile ranges.",
-    )
-    centres = sorted({evaluated.reference.centres.get(case, "") for case in evaluated.cases} - {""})
-    if len(centres) < 2:
-        return
-    leading = evaluated.leading_structure
-    by_centre = {
-        centre: {
-            method.name: [
-                row.value
-                for case, row in evaluated.scores.by_case(method.name, leading, metric).items()
-                if evaluated.reference.centres.get(case) == centre
-            ]
-            for method in evaluated.methods
-        }
-        for centre in centres
-    }
-    words = f"{title} of the {leading.replace('_', ' ')} by centre"
-    yield box_plot(
-        by_centre,
-        label=title,
-        limits=limits,
-        alternative=f"Box plots of {words}: {', '.join(centres)}.",
-        caption=f"{words}.",
-    )
+        unit = unit_of(metric)
+        yield box_plot(
+            groups,
+            label=title if unit == "1" else f"{title}, {unit}",
+            limits=_limits(evaluated, metric),
+            scale="log" if unit == "mm" else "linear",
+            alternative=f"Box and violin plots of {title} by structure: {_medians(evaluated, metric)}",
+            caption=f"{title} by structure." + (" Logarithmic above 1 mm." if unit == "mm" else ""),
+        )
 
 
-def roc_picture(found: Sequence[MethodFindings]) -> Picture | None:
-    """The ROC curves of the methods that have one."""
-    curves = {}
-    for item in found:
+def roc_picture(evaluated: Evaluated, found: Sequence[MethodFindings]) -> Picture | None:
+    """The ROC curves of the methods that have one, with their bands."""
+    curves: dict[str, Curve] = {}
+    markers = []
+    for index, item in enumerate(found):
         if item.detection and item.detection.true_positive_fractions:
-            area = item.detection.auc
-            name = f"{item.name}, AUC {area.value:.3f}"
-            curves[name] = (item.detection.false_positive_fractions, item.detection.true_positive_fractions)
+            curves[f"{item.name}, AUC {item.detection.auc.value:.3f}"] = _roc_curve(evaluated, item)
+            called = (1 - item.detection.specificity.value, item.detection.sensitivity.value)
+            markers.append(Marker("any lesion voxel", *called, index))
     if not curves:
         return None
-    return roc_plot(curves, alternative=f"ROC curves of lesion detection by case: {'; '.join(curves)}.")
+    return roc_plot(
+        curves,
+        markers=markers,
+        alternative=f"ROC curves of lesion detection by case: {'; '.join(curves)}.",
+        caption="ROC by case. Band: pointwise 95 %, bootstrap over patients. "
+        "The mark is where a case is called positive by any lesion voxel.",
+    )
+
+
+def _roc_curve(evaluated: Evaluated, found: MethodFindings) -> Curve:
+    """The curve that the detection drew, and its band from the same rows."""
+    detection = found.detection
+    if detection is None:
+        return Curve((), ())
+    by_case = evaluated.scores.by_case
+    references = by_case(found.name, LESION, "reference_volume_ml")
+    volumes = by_case(found.name, LESION, "volume_ml")
+    probabilities = by_case(found.name, LESION, LESION_PROBABILITY)
+    ranked_by = probabilities if "probability" in detection.scored_by else volumes
+    cases = [case for case, row in volumes.items() if row.reason is None]
+    curve = roc_with_band(
+        [references[case].value > 0 for case in cases],
+        [ranked_by[case].value for case in cases],
+        patients=[evaluated.reference.patients.get(case, case) for case in cases],
+        seed=evaluated.seed,
+    )
+    return Curve(
+        detection.false_positive_fractions,
+        detection.true_positive_fractions,
+        curve.band_across,
+        curve.band_low,
+        curve.band_high,
+    )
+
+
+def agreement_picture(evaluated: Evaluated, method: str, structure: str, found: BlandAltman) -> Picture:
+    """Bland-Altman plot of one structure's volume, a dot a case."""
+    references = evaluated.scores.by_case(method, structure, "reference_volume_ml")
+    volumes = evaluated.scores.by_case(method, structure, "volume_ml")
+    pairs = [(references[case].value, row.value) for case, row in volumes.items() if case in references]
+    names = [item.name for item in evaluated.methods]
+    title = f"{words_of(structure)} volume" + (f", {method}" if len(names) > 1 else "")
+    return bland_altman_plot(
+        pairs,
+        [
+            Line("bias", found.bias, found.bias_low, found.bias_high),
+            Line("+ 1.96 SD", found.upper, found.upper_low, found.upper_high),
+            Line("− 1.96 SD", found.lower, found.lower_low, found.lower_high),
+        ],
+        labels=("mean of reference and prediction, ml", "prediction − reference, ml"),
+        series=names.index(method),
+        alternative=f"Bland-Altman plot of {title}: bias {found.bias:.1f} ml, limits of agreement "
+        f"{found.lower:.1f} to {found.upper:.1f} ml, {found.n} cases.",
+        caption=f"Bland-Altman plot of the {title}: bias and limits of agreement with their 95 % intervals.",
+    )
+
+
+def forest_pictures(findings: Sequence[SubgroupFindings]) -> Iterator[Picture]:
+    """One forest plot a structure and metric: subgroups of all columns, methods in their colours."""
+    keys = dict.fromkeys((item.structure, item.metric) for item in findings)
+    for structure, metric in keys:
+        found = [item for item in findings if (item.structure, item.metric) == (structure, metric)]
+        methods = list(dict.fromkeys(item.method for item in found))
+        unit = unit_of(metric)
+        title = f"{words_of(structure)}, mean {metric_title(metric)}" + ("" if unit == "1" else f", {unit}")
+        yield forest_plot(
+            list(_forest_rows(found, methods)),
+            label=title,
+            names=methods,
+            line=found[0].overall.mean if len(methods) == 1 else math.nan,
+            alternative=f"Forest plot of {title} by subgroup: {_levels(found)}.",
+            caption=f"{title}, by subgroup, with 95 % intervals (bootstrap over patients).",
+        )
+
+
+def _forest_rows(found: Sequence[SubgroupFindings], methods: Sequence[str]) -> Iterator[ForestRow]:
+    """All cases, then each column's levels; of each the methods one below the other, named once."""
+    first = [item for item in found if item.method == methods[0]]
+    yield from _forest_group("all", {item.method: item.overall for item in reversed(found)}, methods)
+    for item in first:
+        yield ForestRow(words_of(item.column))
+        twins = [twin for twin in found if twin.column == item.column]
+        for level in item.levels:
+            summaries = {
+                twin.method: same.summary
+                for twin in twins
+                for same in twin.levels
+                if same.level == level.level
+            }
+            yield from _forest_group(level.level, summaries, methods)
+
+
+def _forest_group(
+    label: str, summaries: Mapping[str, Summary], methods: Sequence[str]
+) -> Iterator[ForestRow]:
+    for series, method in enumerate(methods):
+        found = summaries.get(method)
+        if found:
+            words = "" if series else label
+            yield ForestRow(words, found.mean, found.low, found.high, f"n = {found.n}", series)
+
+
+def _levels(found: Sequence[SubgroupFindings]) -> str:
+    return "; ".join(
+        f"{item.method}, {words_of(item.column)} {level.level} {level.summary.mean:.3f}"
+        for item in found
+        for level in item.levels
+        if level.summary.n
+    )
 
 
 def comparison_picture(evaluated: Evaluated, second: str) -> Picture:
@@ -91,7 +185,7 @@ def comparison_picture(evaluated: Evaluated, second: str) -> Picture:
     structure, metric = evaluated.leading_structure, evaluated.leading_metric
     one, other = (evaluated.scores.by_case(name, structure, metric) for name in (first, second))
     pairs = [(one[case].value, other[case].value) for case in one if case in other]
-    title = f"{structure.replace('_', ' ')} {metric_title(metric)}"
+    title = f"{words_of(structure)} {metric_title(metric)}"
     above = sum(b > a for a, b in pairs)
     return paired_plot(
         pairs,
@@ -101,121 +195,17 @@ def comparison_picture(evaluated: Evaluated, second: str) -> Picture:
     )
 
 
-def case_montages(evaluated: Evaluated) -> Iterator[Block]:
-    """Best, median and worst case of the first method by the leading structure's leading metric."""
-    first = evaluated.methods[0]
-    rows = evaluated.scores.by_case(first.name, evaluated.leading_structure, evaluated.leading_metric)
-    ranked = sorted((row.value, case) for case, row in rows.items() if not math.isnan(row.value))
-    if not ranked:
-        return
-    places = {"Best": len(ranked) - 1, "Median": len(ranked) // 2, "Worst": 0}
-    shown: set[int] = set()
-    for title, place in places.items():
-        if place in shown:
-            continue
-        shown.add(place)
-        case = ranked[place][1]
-        said = f"{title}: case {case}, {_said(evaluated, case)}"
-        try:
-            yield _case_montage(evaluated, case, said)
-        except WirsungError as error:
-            yield Notice(f"{said}. No picture: {error}")
-
-
-def _said(evaluated: Evaluated, case: str) -> str:
-    structure, words = evaluated.leading_structure, []
-    for method in evaluated.methods:
-        values = []
-        for metric in evaluated.protocol.headline_names:
-            row = evaluated.scores.by_case(method.name, structure, metric).get(case)
-            if row and not math.isnan(row.value):
-                unit = "" if row.unit == "1" else f"\N{NO-BREAK SPACE}{row.unit}"
-                values.append(f"{metric_title(metric)} {row.value:.{digits_of(metric)}f}{unit}")
-        name = f"{method.name}: " if len(evaluated.methods) > 1 else ""
-        words.append(f"{name}{structure.replace('_', ' ')} {', '.join(values) or 'not scored'}")
-    return "; ".join(words)
-
-
-def _case_montage(evaluated: Evaluated, case: str, caption: str) -> Picture:
-    source = evaluated.reference.cases[case]
-    contours: list[Contour] = []
-    for index, method in enumerate(evaluated.methods[: len(_PREDICTIONS)]):
-        try:
-            sides = read_sides(
-                evaluated.reference.source(case, method), method.source(case), case, resample=True
-            )
-        except WirsungError:
-            # The first method's is there, else it had no score; a further one may be missing.
-            continue
-        contours += _contours(evaluated, method, sides[:2], index)
-    image = _image(source, contours[0].mask) if isinstance(source, Case) else None
-    return montage(
-        contours,
-        image=image,
-        window=_window(source, image),
-        alternative=f"Axial slices with the contours of reference and prediction. {caption}.",
-        caption=f"{caption}.",
-    )
-
-
-def _contours(
-    evaluated: Evaluated, method: Method, pair: tuple[CaseLabels, CaseLabels], index: int
-) -> Iterator[Contour]:
-    views = {view.structure: view for view in evaluated.reference.views_for(method)[0]}
-    name = method.name if len(evaluated.methods) > 1 else "prediction"
-    leading = views.get(evaluated.leading_structure)
-    if leading:
-        one, other = _masks(pair, leading)
-        if index == 0:
-            yield Contour("reference", one, _REFERENCE)
-        yield Contour(name, other, _PREDICTIONS[index], dashed=True)
-    lesion = views.get(LESION)
-    if lesion and lesion is not leading and index == 0:
-        one, other = _masks(pair, lesion)
-        if one.voxels.any():
-            yield Contour("lesion, reference", one, _LESION_REFERENCE)
-        if other.voxels.any():
-            yield Contour(f"lesion, {name}", other, _LESION_PREDICTION, dashed=True)
-
-
-def _masks(pair: tuple[CaseLabels, CaseLabels], view: View) -> tuple[Volume, Volume]:
-    values = (view.reference_values, view.prediction_values)
-    one, other = (
-        side.volume.with_voxels(mask_of(side.volume.voxels, side.values_of(found)))
-        for side, found in zip(pair, values, strict=True)
-    )
-    return one, other
-
-
-def _image(case: Case, mask: Volume) -> Volume | None:
-    """The image where it can be read and lies on the same grid; else the contours stand alone."""
-    try:
-        image = case.image()
-    except WirsungError:
-        return None
-    return image if image.shape == mask.shape else None
-
-
-def _window(source: object, image: Volume | None) -> tuple[float, float]:
-    """The abdominal window for CT; what is there for MR, whose values have no unit."""
-    if image is None or not isinstance(source, Case) or source.modality == "ct":
-        return WINDOW_HU
-    low, high = np.percentile(image.voxels, [1, 99.5])
-    return float(low), float(max(high, low + 1))
-
-
 def _limits(evaluated: Evaluated, metric: str) -> tuple[float, float] | None:
     """An axis that a fraction's small differences can't fill: it ends at 1 and starts at most at 0.5."""
-    if unit_of(metric) != "1":
+    if unit_of(metric) != "1" or "difference" in metric:
         return None
     values = [row.value for row in evaluated.scores if row.metric == metric and not math.isnan(row.value)]
     return min(0.5, math.floor(10 * min(values, default=0)) / 10) - 0.01, 1.01
 
 
-def _medians(evaluated: Evaluated) -> str:
-    metric = evaluated.leading_metric
+def _medians(evaluated: Evaluated, metric: str) -> str:
     said = [
-        f"{found.name} {structure.replace('_', ' ')} median {summaries[metric].median:.3f}"
+        f"{found.name} {words_of(structure)} median {summaries[metric].median:.3f}"
         for found in evaluated.findings.methods
         for structure, summaries in found.structures.items()
         if summaries[metric].n

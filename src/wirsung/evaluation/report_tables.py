@@ -1,19 +1,55 @@
 """The tables of report.html."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from wirsung.compute.cases import Outcome
 from wirsung.evaluation.detection import Proportion
 from wirsung.evaluation.evaluated import Evaluated
-from wirsung.evaluation.protocol import unit_of
+from wirsung.evaluation.protocol import Protocol, unit_of
 from wirsung.evaluation.scores import Score
 from wirsung.evaluation.statistics import Summary
+from wirsung.evaluation.subgroups import SubgroupFindings
 from wirsung.evaluation.summary import MethodFindings, PairFindings
-from wirsung.pages.template import Cell, Table
+from wirsung.pages.template import Cell, Picture, Table
 
-_MOST_CASES = 200
+MOST_CASES = 2000
+"""Rows of the table of cases: some 300 bytes each."""
+
+
+def words_of(name: str) -> str:
+    """A structure or a column for people.
+
+    Example:
+        >>> words_of("pancreatic_duct")
+        'pancreatic duct'
+    """
+    return name.replace("_", " ")
+
+
+def signed(value: float, digits: int) -> str:
+    """A difference, with its sign.
+
+    Example:
+        >>> signed(-0.25, 1), signed(3.0, 1), signed(float("nan"), 1)
+        ('−0.2', '+3.0', '–')
+    """
+    return "–" if value != value else f"{value:+.{digits}f}".replace("-", "−")
+
+
+def bounds_of(low: float, high: float, digits: int, *, with_sign: bool = False) -> str:
+    """An interval; empty where there is none.
+
+    Example:
+        >>> bounds_of(0.25, 0.75, 2), bounds_of(float("nan"), float("nan"), 2)
+        ('0.25 to 0.75', '')
+    """
+    if low != low or high != high:
+        return ""
+    if with_sign:
+        return f"{signed(low, digits)} to {signed(high, digits)}"
+    return f"{low:.{digits}f} to {high:.{digits}f}".replace("-", "−")
 
 
 def metric_title(metric: str) -> str:
@@ -25,8 +61,13 @@ def metric_title(metric: str) -> str:
     """
     if metric.startswith("nsd_"):
         return f"NSD {metric[4:-2]} mm"
-    names = {"volume_ml": "predicted volume", "reference_volume_ml": "reference volume"}
-    capitals = metric.upper() if metric in {"dsc", "iou", "hd", "hd95", "assd"} else metric
+    names = {
+        "volume_ml": "predicted volume",
+        "reference_volume_ml": "reference volume",
+        "volume_difference_ml": "volume difference",
+        "volume_difference": "relative volume difference",
+    }
+    capitals = metric.upper() if metric in {"dsc", "iou", "hd", "hd95", "assd", "masd"} else metric
     return names.get(metric, capitals)
 
 
@@ -60,7 +101,7 @@ def score_table(evaluated: Evaluated) -> Table:
             if structure not in found.structures:
                 continue
             summaries = found.structures[structure]
-            cells: list[Cell | str] = [structure.replace("_", " "), *([found.name] if several else [])]
+            cells: list[Cell | str] = [words_of(structure), *([found.name] if several else [])]
             for metric in metrics:
                 digits = digits_of(metric)
                 _, interval = with_interval(summaries[metric], metric)
@@ -71,27 +112,33 @@ def score_table(evaluated: Evaluated) -> Table:
     return Table((*columns, "n", "undefined"), tuple(rows), evaluated.protocol.convention)
 
 
-def case_table(evaluated: Evaluated) -> Table:
+def case_table(evaluated: Evaluated, thumbnails: Mapping[str, Picture]) -> Table:
     """A row a case with the leading structure's scores of every method, the first method's worst first."""
     structure = evaluated.leading_structure
     centres = evaluated.reference.centres
     columns = _case_columns(evaluated)
     found = {key: evaluated.scores.by_case(key[0], structure, key[1]) for key in columns}
-    leading = found[next(iter(columns))]
-    rows: list[tuple[float, tuple[Cell | str, ...]]] = []
-    for case in evaluated.cases:
-        head: list[Cell | str] = [case, *([centres.get(case, "")] if centres else [])]
-        cells = [_score_cell(found[key].get(case)) for key in columns]
-        order = leading[case].value if case in leading else math.nan
-        rows.append((-1.0 if math.isnan(order) else order, (*head, *cells)))
-    rows.sort(key=lambda row: row[0])
-    caption = (
-        f"{structure.replace('_', ' ').capitalize()}, worst first. {evaluated.protocol.convention}".rstrip()
-    )
-    if len(rows) > _MOST_CASES:
-        caption += f" The first {_MOST_CASES} of {len(rows)} cases; scores.csv has all."
-    names = ("case", *(["centre"] if centres else []), *columns.values())
-    return Table(names, tuple(row for _, row in rows[:_MOST_CASES]), caption)
+    worst = evaluated.worst_first
+    ranked = set(worst)
+    # What has no score comes first: it failed, or nobody annotated it.
+    order = [*(case for case in evaluated.cases if case not in ranked), *worst]
+    rows = []
+    for case in order[:MOST_CASES]:
+        cells: list[Cell | str] = [case]
+        if thumbnails:
+            cells.append(Cell("", picture=thumbnails.get(case)))
+        cells += [centres.get(case, "")] if centres else []
+        rows.append((*cells, *(_score_cell(found[key].get(case)) for key in columns)))
+    caption = f"{words_of(structure).capitalize()}, worst first. {evaluated.protocol.convention}".rstrip()
+    if thumbnails:
+        caption += (
+            f" Pictures of the {len(thumbnails)} worst: the axial slice of the largest error, solid the "
+        )
+        caption += "reference, dashed the prediction, in the colours of the pictures above; a click enlarges."
+    if len(order) > MOST_CASES:
+        caption += f" The first {MOST_CASES} of {len(order)} cases; scores.csv has all."
+    names = ("case", *(["picture"] if thumbnails else []), *(["centre"] if centres else []))
+    return Table((*names, *columns.values()), tuple(rows), caption, "Find a case")
 
 
 def _case_columns(evaluated: Evaluated) -> dict[tuple[str, str], str]:
@@ -121,13 +168,13 @@ def comparison_table(pairs: Sequence[PairFindings]) -> Table:
     for item in pairs:
         found, digits = item.comparison, digits_of(item.metric) + 1
         interval = (
-            "" if found.low != found.low else f"{_signed(found.low, digits)} to {_signed(found.high, digits)}"
+            "" if found.low != found.low else f"{signed(found.low, digits)} to {signed(found.high, digits)}"
         )
         rows.append(
             (
-                item.structure.replace("_", " "),
+                words_of(item.structure),
                 metric_title(item.metric) + _unit_suffix(item.metric),
-                Cell(_signed(found.mean_difference, digits), found.mean_difference, interval),
+                Cell(signed(found.mean_difference, digits), found.mean_difference, interval),
                 _p_value(found.p_wilcoxon),
                 _p_value(item.p_holm),
                 _p_value(found.p_t),
@@ -178,6 +225,34 @@ def detection_table(found: Sequence[MethodFindings]) -> Table:
     return Table(columns, tuple(rows))
 
 
+def subgroup_table(findings: Sequence[SubgroupFindings]) -> Table:
+    """A row a method, structure, metric and column: do its levels differ?"""
+    rows = [
+        (
+            words_of(item.column),
+            item.method,
+            words_of(item.structure),
+            metric_title(item.metric),
+            item.test or "–",
+            _p_value(item.p),
+            _p_value(item.p_holm),
+            ", ".join(f"{level.level} {level.summary.n}" for level in item.levels),
+        )
+        for item in findings
+    ]
+    columns = ("column", "method", "structure", "metric", "test", "p", "p, Holm", "cases by level")
+    return Table(columns, tuple(rows), "Whether the levels of a column differ, by patient.")
+
+
+def convention_table(protocol: Protocol) -> Table:
+    """What the sources say, what they leave open, and what is done here."""
+    rows = tuple(
+        (row.what, row.chosen, row.paper or "–", row.evaluator or "–", row.left_open or "–")
+        for row in protocol.conventions
+    )
+    return Table(("what", "here", "paper", "evaluator in use", "left open"), rows)
+
+
 def failed_table(failed: Sequence[Outcome[Any]]) -> Table:
     """The cases that could not be scored, and why."""
     return Table(("case", "what is wrong"), tuple((item.case, item.message) for item in failed))
@@ -202,10 +277,6 @@ def _undefined(summaries: dict[str, Summary], metrics: Sequence[str]) -> str:
 def _unit_suffix(metric: str) -> str:
     unit = unit_of(metric)
     return "" if unit == "1" else f", {unit}"
-
-
-def _signed(value: float, digits: int) -> str:
-    return "–" if value != value else f"{value:+.{digits}f}".replace("-", "−")
 
 
 def _p_value(value: float) -> Cell:

@@ -12,7 +12,7 @@ from wirsung.compute.atomic import write_json
 from wirsung.compute.cases import Outcome, map_cases
 from wirsung.errors import ConfigError
 from wirsung.evaluation.case import CaseName, unscored
-from wirsung.evaluation.evaluated import Evaluated
+from wirsung.evaluation.evaluated import Evaluated, command_of
 from wirsung.evaluation.inputs import PROBABILITY, Method, Reference, open_methods, open_reference
 from wirsung.evaluation.protocol import Protocol, protocol
 from wirsung.evaluation.report import write_report
@@ -108,6 +108,7 @@ def evaluate(settings: EvaluateSettings) -> Evaluation:
         tuple(outcomes),
         _strays(reference, methods),
         settings.seed,
+        command_of(settings),
     )
     write_scores(settings.out, scores, chosen.stamp)
     write_report(settings.out / REPORT_FILE, evaluated)

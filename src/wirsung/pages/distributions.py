@@ -50,7 +50,7 @@ def box_plot(
     step = 0.84 / max(len(series), 1)
     figure, axes = new_axes(0.9 + len(groups) * max(0.3, 0.21 * len(series)) + 0.22 * (len(series) > 1))
     if scale == "log":
-        axes.set_xscale("symlog", linthresh=1)
+        axes.set_xscale("symlog", linthresh=1, linscale=0.4)
     most = int(np.clip(MOST_POINTS // max(len(groups) * len(series), 1), *_POINTS_OF_A_BOX))
     for index, name in enumerate(series):
         rows = []

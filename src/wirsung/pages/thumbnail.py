@@ -122,7 +122,7 @@ def _svg(
     parts.append(f'<rect {size} fill="#161d22"/>')
     if grey:
         parts.append(f'<image {size} preserveAspectRatio="none" href="{grey}"/>')
-    parts.append(f'<g transform="scale({di:.5g} {dj:.5g})" fill="none" stroke-width="1.6">')
+    parts.append(f'<g transform="scale({di:.5g} {dj:.5g})" fill="none" stroke-width="1.3">')
     for number, (mask, item) in enumerate(zip(masks, contours, strict=True)):
         fill = ' fill="#6b6b6b"' if number == 0 and not grey else ""
         dashes = ' stroke-dasharray="4 2"' if item.dashed else ""
