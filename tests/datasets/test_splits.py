@@ -159,3 +159,54 @@ def test_a_split_of_another_schema_is_refused(tmp_path):
 def test_a_missing_split_says_how_to_make_one(tmp_path):
     with pytest.raises(ManifestError, match="wirsung split"):
         read_split(tmp_path)
+
+
+def test_subsets_lie_within_each_other_and_keep_tumours_in_proportion():
+    rows = [ManifestRow(f"c{n:03}", f"p{n:03}", tumour=n % 5 == 0) for n in range(100)]
+    made = split_rows(rows, subsets=[40, 10, 100])
+    assert list(made.subsets) == [10, 40, 100]
+    parts = [set(part) for part in made.subsets.values()]
+    assert parts[0] < parts[1] < parts[2]
+    assert [len(part) for part in parts] == [10, 40, 100]
+    flags = {row.case: row.tumour for row in rows}
+    assert [sum(flags[case] for case in part) for part in parts] == [2, 8, 20]
+
+
+def test_a_subset_never_divides_a_patient():
+    rows = [ManifestRow(f"c{n}", f"p{n // 3}") for n in range(30)]
+    (part,) = split_rows(rows, subsets=[10]).subsets.values()
+    assert len(part) == 9
+    assert len({int(case[1:]) // 3 for case in part}) == 3
+
+
+def test_a_subset_holds_no_test_case():
+    rows = [ManifestRow(f"c{n}", f"p{n}", subset="test" if n < 5 else "train") for n in range(20)]
+    made = split_rows(rows, subsets=[15])
+    assert not set(made.subsets[15]) & set(made.test)
+
+
+@pytest.mark.parametrize("size", [0, 16])
+def test_a_subset_that_can_not_be_is_refused(size):
+    rows = [ManifestRow(f"c{n}", f"p{n}") for n in range(15)]
+    with pytest.raises(ConfigError, match=rf"A subset of {size} can't be made of 15 cases"):
+        split_rows(rows, subsets=[size])
+
+
+def test_folds_hold_every_phase_in_proportion():
+    phases = ["venous"] * 40 + ["arterial"] * 20 + ["delayed"] * 5
+    rows = [ManifestRow(f"c{n}", f"p{n}", phase=phase) for n, phase in enumerate(phases)]
+    of = {row.case: row.phase for row in rows}
+    for fold in split_rows(rows, stratify=["phase"]).folds:
+        found = [
+            sum(of[case] == phase for case in fold.validation) for phase in ("venous", "arterial", "delayed")
+        ]
+        assert found == [8, 4, 1]
+
+
+def test_subsets_are_read_as_they_were_written(tmp_path):
+    (tmp_path / "ImageTr").mkdir()
+    for n in range(6):
+        (tmp_path / "ImageTr" / f"c{n}").mkdir()
+    made = split(SplitSettings(tmp_path, folds=2, subsets=(2, 4)))
+    assert read_split(tmp_path) == made
+    assert made.lines()[1:] == ["Subset of 2: 2 cases.", "Subset of 4: 4 cases."]

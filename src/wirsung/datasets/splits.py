@@ -1,9 +1,8 @@
 """Splits: who learns and who tests. Patients, never scans, are on one side (`splits.json`)."""
 
-import hashlib
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +11,7 @@ import tyro
 from wirsung.compute.atomic import write_json
 from wirsung.datasets.layout import Dataset
 from wirsung.datasets.manifest import ManifestRow, manifest_rows
+from wirsung.datasets.strata import dealing_order, mixed_order, strata
 from wirsung.errors import ConfigError, ManifestError, near_names
 
 SPLIT_FILE = "splits.json"
@@ -28,6 +28,10 @@ class SplitSettings:
     """Centres that nobody learns from; their cases are the test set, beside those of ImageTe/."""
     folds: int = 5
     """Parts for cross-validation, at least 2."""
+    stratify: tuple[str, ...] = ("tumour",)
+    """What every fold holds in proportion: tumour, phase, centre, modality, manufacturer or sex."""
+    subsets: tuple[int, ...] = ()
+    """Sizes, in cases, of ever larger parts of what is learnt from, each within the next, as for 281 2238."""
     seed: int = 0
     """Another seed, other folds."""
 
@@ -49,12 +53,15 @@ class Split:
     test: tuple[str, ...]
     """Ids of cases, sorted."""
     folds: tuple[Fold, ...]
+    subsets: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    """Size to the ids of a part of what is learnt from; each lies within the next larger one."""
 
     def lines(self) -> list[str]:
         """For the terminal."""
         sizes = ", ".join(str(len(fold.validation)) for fold in self.folds)
         held = f" (centres {', '.join(self.test_centres)})" if self.test_centres else ""
-        return [f"{len(self.folds)} folds of {sizes} cases; {len(self.test)} test cases{held}."]
+        parts = [f"Subset of {size}: {len(part)} cases." for size, part in self.subsets.items()]
+        return [f"{len(self.folds)} folds of {sizes} cases; {len(self.test)} test cases{held}.", *parts]
 
     def as_json(self) -> dict[str, Any]:
         """As in `splits.json`."""
@@ -70,22 +77,34 @@ def split(settings: SplitSettings) -> Split:
     """
     dataset = Dataset.open(settings.dataset)
     made = split_rows(
-        manifest_rows(dataset), test_centres=settings.test_centre, folds=settings.folds, seed=settings.seed
+        manifest_rows(dataset),
+        test_centres=settings.test_centre,
+        folds=settings.folds,
+        seed=settings.seed,
+        stratify=settings.stratify,
+        subsets=settings.subsets,
     )
     write_json(dataset.root / SPLIT_FILE, made.as_json())
     return made
 
 
 def split_rows(
-    rows: Sequence[ManifestRow], *, test_centres: Sequence[str] = (), folds: int = 5, seed: int = 0
+    rows: Sequence[ManifestRow],
+    *,
+    test_centres: Sequence[str] = (),
+    folds: int = 5,
+    seed: int = 0,
+    stratify: Sequence[str] = ("tumour",),
+    subsets: Sequence[int] = (),
 ) -> Split:
     """The split of those cases; the same for the same rows and seed, in whatever order they come.
 
-    Patients are ordered by a hash of seed and name and dealt out one by one, those with a tumour first, so
-    that folds differ by at most one patient in all and by at most one with a tumour.
+    Patients are ordered by stratum, and within one by a hash of seed and name, and dealt out one by one, so
+    that folds differ by at most one patient in all.
 
     Raises:
-        ConfigError: A centre is unknown, or there are fewer than 2 folds or more than patients.
+        ConfigError: A centre or a column is unknown, there are fewer than 2 folds or more than patients, or a
+            subset is empty or larger than what is learnt from.
         ManifestError: One patient's cases would be on two sides.
 
     Example:
@@ -99,7 +118,9 @@ def split_rows(
     _check_patients(test, rows)
     tested = {row.case for row in test}
     rest = [row for row in rows if row.case not in tested]
-    dealt = _dealt(rest, folds, seed)
+    stratum_of = strata(rest, stratify)
+    _check_folds(folds, len(stratum_of))
+    dealt = {patient: index % folds for index, patient in enumerate(dealing_order(stratum_of, seed))}
     parts = [tuple(sorted(row.case for row in rest if dealt[row.patient] == fold)) for fold in range(folds)]
     everyone = {case for part in parts for case in part}
     return Split(
@@ -107,7 +128,18 @@ def split_rows(
         tuple(sorted(set(test_centres))),
         tuple(sorted(tested)),
         tuple(Fold(tuple(sorted(everyone.difference(part))), part) for part in parts),
+        _subsets(rest, mixed_order(stratum_of, seed), subsets),
     )
+
+
+def as_nnunet(made: Split) -> list[dict[str, list[str]]]:
+    """The folds as nnU-Net's `splits_final.json` has them.
+
+    Example:
+        >>> as_nnunet(Split(0, (), (), (Fold(("a", "b"), ("c",)),)))
+        [{'train': ['a', 'b'], 'val': ['c']}]
+    """
+    return [{"train": list(fold.train), "val": list(fold.validation)} for fold in made.folds]
 
 
 def read_split(root: Path) -> Split:
@@ -123,8 +155,11 @@ def read_split(root: Path) -> Split:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         folds = tuple(Fold(_ids(fold["train"]), _ids(fold["validation"])) for fold in content["folds"])
-        made = Split(int(content["seed"]), _ids(content["test_centres"]), _ids(content["test"]), folds)
-    except (ValueError, KeyError, TypeError) as error:
+        subsets = {int(size): _ids(part) for size, part in content.get("subsets", {}).items()}
+        made = Split(
+            int(content["seed"]), _ids(content["test_centres"]), _ids(content["test"]), folds, subsets
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         msg = f"{path} is damaged. Make it anew with: wirsung split {root}"
         raise ManifestError(msg) from error
     if content.get("schema") != _SCHEMA:
@@ -163,28 +198,33 @@ def _check_patients(test: Sequence[ManifestRow], rows: Sequence[ManifestRow]) ->
             raise ManifestError(msg)
 
 
-def _dealt(rows: Sequence[ManifestRow], folds: int, seed: int) -> dict[str, int]:
-    """Patient to fold."""
-    tumour: dict[str, list[bool | None]] = {}
-    for row in rows:
-        tumour.setdefault(row.patient, []).append(row.tumour)
-    if folds < 2 or folds > len(tumour):
+def _check_folds(folds: int, patients: int) -> None:
+    if folds < 2 or folds > patients:
         msg = (
-            f"{folds} folds can't be made of {len(tumour)} patients: it takes at least 2 folds, and "
+            f"{folds} folds can't be made of {patients} patients: it takes at least 2 folds, and "
             "a patient for each. Choose another --folds."
         )
         raise ConfigError(msg)
-    order = sorted(tumour, key=lambda patient: (_stratum(tumour[patient]), _hash(seed, patient)))
-    return {patient: index % folds for index, patient in enumerate(order)}
 
 
-def _stratum(flags: Sequence[bool | None]) -> int:
-    """0 with a tumour, 1 without, 2 unknown."""
-    if True in flags:
-        return 0
-    return 2 if None in flags else 1
-
-
-def _hash(seed: int, patient: str) -> str:
-    # A hash rather than a random generator: the same on every machine and version, for ever.
-    return hashlib.sha256(f"{seed}\0{patient}".encode()).hexdigest()
+def _subsets(
+    rows: Sequence[ManifestRow], order: Sequence[str], sizes: Sequence[int]
+) -> dict[int, tuple[str, ...]]:
+    """For each size the first patients whose cases fit into it."""
+    scans: dict[str, list[str]] = {}
+    for row in rows:
+        scans.setdefault(row.patient, []).append(row.case)
+    found: dict[int, tuple[str, ...]] = {}
+    for size in sorted(set(sizes)):
+        if not 1 <= size <= len(rows):
+            msg = (
+                f"A subset of {size} can't be made of {len(rows)} cases. Choose sizes from 1 to {len(rows)}."
+            )
+            raise ConfigError(msg)
+        taken: list[str] = []
+        for patient in order:
+            if len(taken) + len(scans[patient]) > size:
+                break
+            taken += scans[patient]
+        found[size] = tuple(sorted(taken))
+    return found
