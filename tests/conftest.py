@@ -1,6 +1,11 @@
 """Fixtures that every test may use."""
 
+import json
 import os
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,3 +27,41 @@ def shared_data() -> Path:
     if not (folder / "README.md").is_file():
         pytest.skip(f"no real scans at {folder}; CONTRIBUTING.md says what belongs there")
     return folder
+
+
+@pytest.fixture
+def start_dask():
+    """A scheduler and workers without nannies, each a process: a block that yields address and processes."""
+    return _dask_on_loopback
+
+
+@contextmanager
+def _dask_on_loopback(folder, workers=3, threads=1):
+    processes, file = [], folder / "scheduler.json"
+
+    def start(module, *options):
+        command = [sys.executable, "-m", module, "--scheduler-file", str(file), "--no-dashboard", *options]
+        log = (folder / f"dask-{len(processes)}.log").open("w")
+        processes.append(subprocess.Popen(command, stdout=log, stderr=log, cwd=folder))
+        log.close()
+
+    try:
+        start("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0")
+        for _ in range(workers):
+            start("distributed.cli.dask_worker", "--nthreads", str(threads), "--no-nanny")
+        yield _address_in(file), processes
+    finally:
+        for process in processes:
+            process.kill()
+        for process in processes:
+            process.wait()
+
+
+def _address_in(file):
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            return json.loads(file.read_text())["address"]
+        except (OSError, ValueError):
+            time.sleep(0.05)
+    pytest.fail("the scheduler did not start")

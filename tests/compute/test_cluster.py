@@ -1,11 +1,8 @@
-import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
 import pytest
 from misbehaving import act, square
@@ -15,39 +12,6 @@ from wirsung.compute.cluster import attempt_in
 from wirsung.errors import ConfigError, MissingDependencyError, WirsungError
 
 pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
-
-
-@contextmanager
-def dask_on_loopback(folder, workers=3, threads=1):
-    """A scheduler and its workers without nannies, as processes; yields the address and the processes."""
-    processes, file = [], folder / "scheduler.json"
-
-    def start(module, *options):
-        command = [sys.executable, "-m", module, "--scheduler-file", str(file), "--no-dashboard", *options]
-        log = (folder / f"dask-{len(processes)}.log").open("w")
-        processes.append(subprocess.Popen(command, stdout=log, stderr=log, cwd=folder))
-        log.close()
-
-    try:
-        start("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0")
-        for _ in range(workers):
-            start("distributed.cli.dask_worker", "--nthreads", str(threads), "--no-nanny")
-        yield address_in(file), processes
-    finally:
-        for process in processes:
-            process.kill()
-        for process in processes:
-            process.wait()
-
-
-def address_in(file):
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        try:
-            return json.loads(file.read_text())["address"]
-        except (OSError, ValueError):
-            time.sleep(0.05)
-    pytest.fail("the scheduler did not start")
 
 
 def test_cases_on_a_cluster_of_our_own_come_back_in_order_whatever_they_do():
@@ -87,10 +51,10 @@ def test_a_worker_that_does_not_see_the_folder_says_so_instead_of_writing_elsewh
 
 
 @pytest.mark.slow
-def test_three_workers_of_which_one_is_killed_lose_nothing(tmp_path):
+def test_three_workers_of_which_one_is_killed_lose_nothing(start_dask, tmp_path):
     notes = [tmp_path / f"case-{number}" for number in range(30)]
     tasks = {path.name: f"nap-noted:{path}" for path in notes}
-    with dask_on_loopback(tmp_path) as (address, _), ThreadPoolExecutor(1) as pool:
+    with start_dask(tmp_path) as (address, _), ThreadPoolExecutor(1) as pool:
         victim = pool.submit(kill_who_works_on, notes[7])
         outcomes = map_cases(act, tasks, workers=1, description="nap", cluster=address)
     assert [o.case for o in outcomes] == list(tasks)
@@ -113,12 +77,12 @@ def kill_who_works_on(note):
 
 
 @pytest.mark.slow
-def test_a_case_that_kills_its_workers_costs_two_of_them_and_is_quarantined(tmp_path):
+def test_a_case_that_kills_its_workers_costs_two_of_them_and_is_quarantined(start_dask, tmp_path):
     """A scheduler's own default is to give a task to four workers, which would take all three."""
     notes = [tmp_path / f"case-{number}" for number in range(12)]
     tasks = {"killer": f"note-and-kill:{tmp_path / 'killer'}"}
     tasks |= {path.name: f"nap-noted:{path}" for path in notes}
-    with dask_on_loopback(tmp_path) as (address, processes):
+    with start_dask(tmp_path) as (address, processes):
         found = {o.case: o for o in map_cases(act, tasks, workers=1, description="nap", cluster=address)}
         assert sum(process.poll() is None for process in processes) == 2  # the scheduler and one worker
     assert "quarantined: twice its worker was lost" in found.pop("killer").message
@@ -128,18 +92,18 @@ def test_a_case_that_kills_its_workers_costs_two_of_them_and_is_quarantined(tmp_
 
 
 @pytest.mark.slow
-def test_the_innocent_beside_a_killer_on_one_worker_are_done(tmp_path):
+def test_the_innocent_beside_a_killer_on_one_worker_are_done(start_dask, tmp_path):
     """Two workers of two threads: whoever dies takes a neighbour's case with it, which is not to blame."""
     tasks = {f"case-{number}": f"nap-noted:{tmp_path / f'case-{number}'}" for number in range(8)}
     tasks = {"case-a": tasks["case-0"], "killer": "kill", **tasks}
-    with dask_on_loopback(tmp_path, workers=3, threads=2) as (address, _):
+    with start_dask(tmp_path, workers=3, threads=2) as (address, _):
         found = {o.case: o for o in map_cases(act, tasks, workers=1, description="nap", cluster=address)}
     assert found.pop("killer").status == "failed"
     assert {o.status for o in found.values()} == {"done"}
 
 
 @pytest.mark.slow
-def test_tasks_are_drawn_no_faster_than_the_cluster_takes_them(tmp_path):
+def test_tasks_are_drawn_no_faster_than_the_cluster_takes_them(start_dask, tmp_path):
     drawn = []
 
     def many():
@@ -147,7 +111,7 @@ def test_tasks_are_drawn_no_faster_than_the_cluster_takes_them(tmp_path):
             drawn.append(number)
             yield str(number), number
 
-    with dask_on_loopback(tmp_path, workers=2) as (address, _):
+    with start_dask(tmp_path, workers=2) as (address, _):
         run = stream_cases(square, many(), workers=1, description="many", cluster=address)
         for heard in range(1, 40):
             assert next(run).status == "done"
@@ -156,9 +120,9 @@ def test_tasks_are_drawn_no_faster_than_the_cluster_takes_them(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_scheduler_that_is_lost_ends_the_run_and_says_how_to_go_on(tmp_path):
+def test_a_scheduler_that_is_lost_ends_the_run_and_says_how_to_go_on(start_dask, tmp_path):
     tasks = {f"case-{number}": f"nap-noted:{tmp_path / str(number)}" for number in range(500)}
-    with dask_on_loopback(tmp_path, workers=1) as (address, processes):
+    with start_dask(tmp_path, workers=1) as (address, processes):
         run = stream_cases(act, tasks, workers=1, description="nap", cluster=address)
         assert next(run).status == "done"
         processes[0].kill()
@@ -167,10 +131,10 @@ def test_a_scheduler_that_is_lost_ends_the_run_and_says_how_to_go_on(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_scheduler_without_workers_is_a_wrong_call(tmp_path, monkeypatch):
+def test_a_scheduler_without_workers_is_a_wrong_call(start_dask, tmp_path, monkeypatch):
     monkeypatch.setattr("wirsung.compute.schedulers._FIRST_WORKER_S", 0.5)
     with (
-        dask_on_loopback(tmp_path, workers=0) as (address, _),
+        start_dask(tmp_path, workers=0) as (address, _),
         pytest.raises(
             ConfigError, match=f"has no worker after 0.5 s. Start some with: dask worker {address}"
         ),
