@@ -8,9 +8,8 @@ from wirsung.datasets.manifest import ManifestRow
 from wirsung.datasets.strata import dealing_order, mixed_order, strata
 from wirsung.errors import ConfigError
 
-STRATA = st.dictionaries(
-    st.text("abcdefgh", min_size=1), st.tuples(st.sampled_from("xyz")), min_size=1, max_size=60
-)
+PATIENTS = st.text("abcdefgh", min_size=1)
+STRATA = st.dictionaries(PATIENTS, st.tuples(st.sampled_from("xyz")), min_size=1, max_size=60)
 
 
 @given(STRATA, st.integers(0, 3))

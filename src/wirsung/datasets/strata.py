@@ -43,7 +43,7 @@ def mixed_order(stratum_of: Mapping[str, tuple[str, ...]], seed: int) -> list[st
     """The patients so that any first part of them holds every stratum in proportion, to within one patient.
 
     Example:
-        >>> stratum_of = {"a": ("yes",), "b": ("yes",), "c": ("no",), "d": ("no",), "e": ("no",), "f": ("no",)}
+        >>> stratum_of = {name: ("yes" if name in "ab" else "no",) for name in "abcdef"}
         >>> [stratum_of[patient][0] for patient in mixed_order(stratum_of, 0)]
         ['no', 'yes', 'no', 'no', 'yes', 'no']
     """
