@@ -4,12 +4,12 @@ import hashlib
 import json
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from wirsung import __version__
-from wirsung.compute.atomic import write_json
+from wirsung.compute.atomic import write_text
 from wirsung.compute.cases import Skip
 from wirsung.errors import ImageError, ManifestError
 from wirsung.evaluation.case import LESION, CaseName, Pair, lesion_probability, score_case
@@ -20,6 +20,7 @@ from wirsung.evaluation.views import View, is_annotated
 from wirsung.imaging.nifti import read_image
 from wirsung.imaging.volume import Volume
 
+_COLUMNS = [item.name for item in fields(Score)]
 _MOST_VALUES = 256
 _GROUP = 8
 """So many structures can overlap in at most 256 ways."""
@@ -74,8 +75,7 @@ def score_task(task: Task) -> CaseScores:
     scored = {view.structure for view in task.views} if annotated is None else annotated
     if task.probability and LESION in scored:
         rows.append(lesion_probability(task.name, _read_probability(task.probability)))
-    plain = [asdict(row) | {"value": None if math.isnan(row.value) else row.value} for row in rows]
-    write_json(task.record, {"schema": 2, "stamp": stamp, "note": note, "rows": plain})
+    _keep(task.record, stamp, CaseScores(tuple(rows), note))
     return CaseScores(tuple(rows), note)
 
 
@@ -162,16 +162,25 @@ def _stamp(path: Path) -> list[Any]:
     return [path.name, found.st_size, found.st_mtime_ns]
 
 
+def _keep(record: Path, stamp: str, scores: CaseScores) -> None:
+    """Write the record, on one line: a cohort has half a million rows."""
+    rows = [
+        [None if isinstance(value, float) and math.isnan(value) else value for value in vars(row).values()]
+        for row in scores.rows
+    ]
+    content = {"schema": 2, "stamp": stamp, "note": scores.note, "rows": rows}
+    write_text(record, json.dumps(content, separators=(",", ":")) + "\n")
+
+
 def _kept(record: Path, stamp: str) -> CaseScores | None:
     """The rows of an earlier run, where its inputs and settings were these."""
     try:
         content = json.loads(record.read_text(encoding="utf-8"))
         if content["stamp"] != stamp:
             return None
-        rows = [
-            {**row, "value": math.nan if row["value"] is None else row["value"]} for row in content["rows"]
-        ]
-        return CaseScores(tuple(Score(**row) for row in rows), content["note"])
+        rows = (dict(zip(_COLUMNS, row, strict=True)) for row in content["rows"])
+        scores = (Score(**row | {"value": math.nan} if row["value"] is None else row) for row in rows)
+        return CaseScores(tuple(scores), content["note"])
     except (OSError, ValueError, KeyError, TypeError):
         # No record, or one of another version: the case is scored anew.
         return None
