@@ -2,8 +2,9 @@
 
 import math
 from collections import Counter
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,8 @@ RESAMPLES = 5000
 """Of every bootstrap."""
 
 _CHUNK = 1_000_000
+_KEPT = 6_000_000
+"""Numbers of the draws that are kept for the next bootstrap: 48 MB."""
 
 
 @dataclass(frozen=True)
@@ -150,15 +153,7 @@ def bootstrap_means(
     if size < 2:
         nothing = np.full(columns.shape[1], math.nan)
         return nothing, nothing
-    generator = np.random.default_rng(seed)
-    means: list[NDArray[np.float64]] = []
-    rows = max(1, _CHUNK // size)
-    for start in range(0, resamples, rows):
-        drawn = generator.integers(size, size=(min(rows, resamples - start), size))
-        # How often each patient was drawn: one product then sums every column.
-        places = drawn + size * np.arange(len(drawn))[:, None]
-        times = np.bincount(places.ravel(), minlength=drawn.size).reshape(drawn.shape).astype(np.float64)
-        means.append((times @ sums) / (times @ counts)[:, None])
+    means = [(times @ sums) / (times @ counts)[:, None] for times in _draws(size, seed, resamples)]
     low, high = np.percentile(np.concatenate(means), [2.5, 97.5], axis=0)
     return low, high
 
@@ -236,6 +231,28 @@ def holm(p_values: Sequence[float]) -> list[float]:
         largest = max(largest, min(1.0, float(values[index]) * (len(order) - rank)))
         adjusted[index] = largest
     return [float(value) for value in adjusted]
+
+
+def _draws(size: int, seed: int, resamples: int) -> Iterable[NDArray[np.float64]]:
+    """How often each of `size` patients is drawn: one row a resample, in blocks of rows."""
+    if size * resamples <= _KEPT:
+        return _kept_draws(size, seed, resamples)
+    return _new_draws(size, seed, resamples)
+
+
+@lru_cache(maxsize=1)
+def _kept_draws(size: int, seed: int, resamples: int) -> tuple[NDArray[np.float64], ...]:
+    """Structures are mostly defined in the same cases, and making the draws takes longer than using them."""
+    return tuple(_new_draws(size, seed, resamples))
+
+
+def _new_draws(size: int, seed: int, resamples: int) -> Iterator[NDArray[np.float64]]:
+    generator = np.random.default_rng(seed)
+    rows = max(1, _CHUNK // size)
+    for start in range(0, resamples, rows):
+        drawn = generator.integers(size, size=(min(rows, resamples - start), size))
+        places = drawn + size * np.arange(len(drawn))[:, None]
+        yield np.bincount(places.ravel(), minlength=drawn.size).reshape(drawn.shape).astype(np.float64)
 
 
 def _comparison(

@@ -1,0 +1,256 @@
+"""compare.html: what a comparison found, on one page."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wirsung import __version__
+from wirsung.compute.cases import Outcome
+from wirsung.evaluation.compare_inputs import ScoredMethod
+from wirsung.evaluation.compare_pairs import NOT_SCORED, ComparedPair, Rules
+from wirsung.evaluation.protocol import unit_of
+from wirsung.evaluation.report_tables import digits_of, metric_title
+from wirsung.evaluation.statistics import RESAMPLES, Summary
+from wirsung.evaluation.undefined import Reason
+from wirsung.pages.figures import ForestRow, forest_plot
+from wirsung.pages.template import Block, Cell, Facts, Notice, Page, Picture, Section, Table, write_page
+
+_MOST_PAIRS = 1000
+"""Rows of a table of pairs; comparison.json has all."""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Everything that a comparison read and found."""
+
+    methods: tuple[ScoredMethod, ...]
+    structures: tuple[str, ...]
+    """The leading one first."""
+    metrics: tuple[str, ...]
+    summaries: Mapping[str, Mapping[str, Mapping[str, Summary]]]
+    """Method to structure to metric."""
+    pairs: tuple[ComparedPair, ...]
+    rules: Rules
+    shared_cases: int
+    """Cases that every method was scored on."""
+
+
+def write_compare_page(path: Path, compared: Compared, outcomes: Sequence[Outcome[Any]]) -> None:
+    """Write the page."""
+    write_page(path, compare_page(compared, outcomes))
+
+
+def compare_page(compared: Compared, outcomes: Sequence[Outcome[Any]]) -> Page:
+    """The page as data."""
+    names = [method.name for method in compared.methods]
+    title = " and ".join(names) if len(names) < 4 else f"{len(names)} methods"
+    return Page(
+        title=f"{title} compared",
+        lead=f"{compared.shared_cases} cases scored by every method; every pair, by case.",
+        sections=(_overview(compared, outcomes), *(_metric(compared, metric) for metric in compared.metrics)),
+        overline="Comparison",
+        definitions=tuple(_definitions(compared)),
+    )
+
+
+def _overview(compared: Compared, outcomes: Sequence[Outcome[Any]]) -> Section:
+    blocks: list[Block] = [
+        Notice(f"{outcome.case} {outcome.message}", "warning") for outcome in outcomes if outcome.message
+    ]
+    protocols = dict.fromkeys(_protocol(method) for method in compared.methods)
+    if len(protocols) > 1:
+        said = "The methods follow different protocols, or some say none: numbers may differ by definition."
+        blocks.append(Notice(said, "warning"))
+    rules = compared.rules
+    facts = [
+        *((f"Method {index + 1}", _about(method)) for index, method in enumerate(compared.methods)),
+        ("Protocol", "; ".join(protocols)),
+        ("Interval", f"95 %, bootstrap over patients, {RESAMPLES} resamples, seed {rules.seed}"),
+        ("Patients", f"{len(set(rules.patients.values()))} known" if rules.patients else "each case is one"),
+        ("Margins", _margins(rules)),
+        ("Software", f"Wirsung {__version__}"),
+    ]
+    return Section("", (*blocks, Facts(tuple(facts))))
+
+
+def _metric(compared: Compared, metric: str) -> Section:
+    title, unit = metric_title(metric), unit_of(metric)
+    pairs = [pair for pair in compared.pairs if pair.metric == metric]
+    leading = [pair for pair in pairs if pair.structure == compared.structures[0]]
+    blocks: list[Block] = [_summary_table(compared, metric)]
+    if leading:
+        blocks.append(_forest(leading, compared.rules))
+        blocks.append(_pair_table(pairs, compared.rules.higher_is_better(metric)))
+    margins = _margin_table(pairs)
+    if margins:
+        blocks.append(margins)
+    return Section(title if unit == "1" else f"{title}, {unit}", tuple(blocks))
+
+
+def _summary_table(compared: Compared, metric: str) -> Table:
+    digits = digits_of(metric)
+    rows = []
+    for structure in compared.structures:
+        cells: list[Cell | str] = [_words(structure)]
+        for method in compared.methods:
+            found = compared.summaries[method.name][structure][metric]
+            interval = "" if found.low != found.low else f"{found.low:.{digits}f} to {found.high:.{digits}f}"
+            cells.append(Cell.number(found.mean, digits, f"{interval}; n {found.n}".removeprefix("; ")))
+        rows.append(tuple(cells))
+    caption = "Mean, its 95 % interval, and the cases in which it is defined."
+    return Table(("structure", *(method.name for method in compared.methods)), tuple(rows), caption)
+
+
+def _forest(pairs: Sequence[ComparedPair], rules: Rules) -> Picture:
+    first = pairs[0]
+    title, unit = metric_title(first.metric), unit_of(first.metric)
+    rows = [
+        ForestRow(
+            f"{pair.second} − {pair.first}",
+            pair.comparison.mean_difference,
+            pair.comparison.low,
+            pair.comparison.high,
+            _p(pair.p_holm).text.replace("<", "p <") if pair.p_holm < 0.001 else f"p {_p(pair.p_holm).text}",
+        )
+        for pair in pairs
+    ]
+    better = {True: " Right of 0 the second method is better.", False: " Left of 0 the second is better."}
+    what = f"{title} of the {_words(first.structure)}"
+    said = "; ".join(
+        f"{row.label} {row.value:+.{digits_of(first.metric) + 1}f}" for row in rows if row.value == row.value
+    )
+    direction = rules.higher_is_better(first.metric)
+    return forest_plot(
+        rows,
+        label=f"mean difference of {title}" + ("" if unit == "1" else f", {unit}"),
+        alternative=f"Mean differences of {what}: {said}.",
+        caption=f"{what}: mean difference with its 95 % interval."
+        + (better[direction] if direction is not None else ""),
+        line=0.0,
+    )
+
+
+def _pair_table(pairs: Sequence[ComparedPair], direction: bool | None) -> Table:
+    rows = tuple(_pair_row(pair) for pair in pairs[:_MOST_PAIRS])
+    columns = ("structure", "first", "second", "difference", "p", "p, Holm", "p, t test", "d", "r")
+    meaning = {True: "More is better.", False: "Less is better.", None: "Neither more nor less is better."}
+    caption = (
+        f"Second minus first. {meaning[direction]} Wins, ties and losses are the second's, by case; a missed "
+        "structure loses."
+    )
+    if len(pairs) > _MOST_PAIRS:
+        caption += f" The first {_MOST_PAIRS} of {len(pairs)} rows; comparison.json has all."
+    return Table((*columns, "win / tie / loss", "n"), rows, caption)
+
+
+def _pair_row(pair: ComparedPair) -> tuple[Cell | str, ...]:
+    found, digits = pair.comparison, digits_of(pair.metric) + 1
+    interval = (
+        "" if found.low != found.low else f"{_signed(found.low, digits)} to {_signed(found.high, digits)}"
+    )
+    record = "–" if pair.wins is None else f"{pair.wins} / {pair.ties} / {pair.losses}"
+    return (
+        _words(pair.structure),
+        pair.first,
+        pair.second,
+        Cell(_signed(found.mean_difference, digits), _order(found.mean_difference), interval),
+        _p(found.p_wilcoxon),
+        _p(pair.p_holm),
+        _p(found.p_t),
+        Cell.number(found.cohens_dz, 2),
+        Cell.number(found.rank_biserial, 2),
+        Cell(record, float(pair.wins or 0)),
+        Cell(str(found.n), float(found.n), _left_out(pair.left_out)),
+    )
+
+
+def _margin_table(pairs: Sequence[ComparedPair]) -> Table | None:
+    rows: list[tuple[Cell | str, ...]] = []
+    for pair in pairs:
+        digits = digits_of(pair.metric) + 1
+        head = (_words(pair.structure), pair.first, pair.second)
+        if pair.equivalence:
+            one = pair.equivalence
+            said = f"{_signed(one.low, digits)} to {_signed(one.high, digits)}"
+            answer = "equivalent" if one.equivalent else "not shown"
+            rows.append((*head, "equivalence", f"±{one.margin:g}", said, _p(one.p), answer))
+        if pair.non_inferiority:
+            other = pair.non_inferiority
+            said, answer = _signed(other.bound, digits), "non-inferior" if other.non_inferior else "not shown"
+            rows.append((*head, "non-inferiority", f"{other.margin:g}", said, _p(other.p), answer))
+    if not rows:
+        return None
+    columns = ("structure", "first", "second", "question", "margin", "interval or bound", "p", "answer")
+    caption = "One-sided tests at 0.05, not adjusted: 90 % interval for equivalence, 95 % bound else."
+    return Table(columns, tuple(rows[:_MOST_PAIRS]), caption)
+
+
+def _definitions(compared: Compared) -> Iterator[tuple[str, str]]:
+    yield (
+        "p",
+        "Two-sided Wilcoxon signed-rank test over patients; differences rounded to 1e-9, zeros dropped, 1 "
+        "where all are zero. Adjusted after Holm over all pairs and structures of one metric.",
+    )
+    yield "d", "Cohen's d of paired differences: their mean over their standard deviation."
+    yield "r", "Matched-pairs rank-biserial correlation: −1, always lower, to 1, always higher."
+    yield "Left out", "A case without a value in one of the two methods has no difference; it is counted."
+    if any(pair.equivalence for pair in compared.pairs):
+        yield (
+            "Equivalence",
+            "Two one-sided t tests: the mean difference lies within the margin on both sides.",
+        )
+    if any(pair.non_inferiority for pair in compared.pairs):
+        yield (
+            "Non-inferiority",
+            "One-sided t test: the second is worse than the first by less than the margin.",
+        )
+    for method in compared.methods:
+        if method.stamp and method.stamp.convention:
+            yield "Boundary", method.stamp.convention.removeprefix("Boundary: ")
+            return
+
+
+def _about(method: ScoredMethod) -> str:
+    return f"{method.name}, {len(method.cases)} cases, scores {method.sha256[:12]}"
+
+
+def _protocol(method: ScoredMethod) -> str:
+    if method.stamp:
+        return f"{method.stamp.name}, version {method.stamp.version}, {method.stamp.sha256[:12]}"
+    return method.protocol or "not said"
+
+
+def _margins(rules: Rules) -> str:
+    said = [
+        f"{what} {metric_title(metric)} {margin:g}"
+        for what, margins in (
+            ("equivalence", rules.equivalence_margins),
+            ("non-inferiority", rules.non_inferiority_margins),
+        )
+        for metric, margin in margins.items()
+    ]
+    return ", ".join(said) or "none"
+
+
+def _left_out(reasons: Mapping[str, int]) -> str:
+    told = {NOT_SCORED: "not scored by both", Reason.REFERENCE_EMPTY: "absent"}
+    return ", ".join(f"{count} {told.get(reason, _words(reason))}" for reason, count in reasons.items())
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _signed(value: float, digits: int) -> str:
+    return "–" if value != value else f"{value:+.{digits}f}".replace("-", "−")
+
+
+def _order(value: float) -> float:
+    return float("inf") if value != value else value
+
+
+def _p(value: float) -> Cell:
+    if value != value:
+        return Cell.number(value, 3)
+    return Cell("< 0.001" if value < 0.001 else f"{value:.3f}", value)
