@@ -14,7 +14,7 @@ RAS = np.diag([2.0, 2.0, 3.0, 1.0])
 
 
 def pixels(picture) -> np.ndarray:
-    content = base64.b64decode(picture.data_uri.removeprefix("data:image/png;base64,"))
+    content = base64.b64decode(picture.data_uri.partition("base64,")[2])
     return np.asarray(Image.open(io.BytesIO(content)).convert("RGB")).astype(int)
 
 
@@ -82,6 +82,19 @@ def test_the_image_lies_behind_in_its_window():
     middle = image[image.shape[0] // 3]
     assert (middle == 255).all(axis=1).any()
     assert (middle == 0).all(axis=1).any()
+
+
+def test_contours_keep_their_colour_on_an_image():
+    one = mask(np.s_[10:20, 10:20, 2])
+    grey = np.random.default_rng(0).integers(-160, 240, (30, 30, 5)).astype(np.int16)
+    contours = [Contour("m", one, "#ff0000")]
+    behind = montage(contours, image=Volume(grey, RAS), alternative="w", slices=1)
+    assert behind.data_uri.startswith("data:image/jpeg;base64,")
+    assert montage(contours, alternative="w", slices=1).data_uri.startswith("data:image/png;base64,")
+    image = pixels(behind)[:-60]
+    red = np.argwhere(np.abs(image - (255, 0, 0)).max(axis=2) < 60)
+    # 20 mm x 20 mm in a crop of the whole 60 mm: the four sides of a third of the width.
+    assert np.ptp(red, axis=0) == pytest.approx(image.shape[1] / 3, rel=0.05)
 
 
 def test_masks_on_other_grids_are_refused():

@@ -126,7 +126,8 @@ def _add(
     if not shapes:
         return
     paths = [Outline([*shape, shape[0]], closed=True) if closed else Outline(list(shape)) for shape in shapes]
-    axes.add_patch(PathPatch(Outline.make_compound_path(*paths), **style))
+    # The limits from the corners: add_patch would look for the extremes of curves that there are none of.
+    axes.add_artist(PathPatch(Outline.make_compound_path(*paths), **style))
     axes.update_datalim(np.concatenate([np.asarray(shape) for shape in shapes]))
 
 

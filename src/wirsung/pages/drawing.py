@@ -77,7 +77,7 @@ def draw_points(
     # A line of no length with round ends is a dot; it must not be simplified away.
     path.should_simplify = False
     style = {"edgecolor": colour, "alpha": 0.6, "linewidth": size_pt, "capstyle": "round", "zorder": 3}
-    axes.add_patch(PathPatch(path, facecolor="none", snap=False, **style))
+    axes.add_artist(PathPatch(path, facecolor="none", snap=False, **style))
 
 
 def thinned(values: NDArray[np.float64], most: int) -> NDArray[np.intp]:

@@ -89,9 +89,18 @@ def montage(
     turned = [reorient(volume, "LPS") for volume in volumes]
     panels = _panels(turned[: len(contours)], turned[-1] if image else None, window, slices)
     figure = _draw(panels, contours)
+    return Picture(_address(figure, is_photo=image is not None), alternative, caption)
+
+
+def _address(figure: Figure, *, is_photo: bool) -> str:
+    """JPEG where there is an image, a quarter of its PNG, with colours as sharp as brightness."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=_DPI, facecolor=_BACKGROUND, metadata={"Software": None})
-    return Picture(data_uri(buffer.getvalue(), "image/png"), alternative, caption)
+    style: dict[str, Any] = {"dpi": _DPI, "facecolor": _BACKGROUND}
+    if is_photo:
+        figure.savefig(buffer, format="jpeg", pil_kwargs={"quality": 82, "subsampling": 0}, **style)
+        return data_uri(buffer.getvalue(), "image/jpeg")
+    figure.savefig(buffer, format="png", metadata={"Software": None}, **style)
+    return data_uri(buffer.getvalue(), "image/png")
 
 
 def slice_indices(mask: NDArray[np.bool_], count: int) -> tuple[int, ...]:
