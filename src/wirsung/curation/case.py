@@ -17,7 +17,7 @@ from wirsung.curation.deidentification.released import METADATA_FILE, ReleasedMe
 from wirsung.curation.deidentification.self_check import Outputs, files_below, refuse_leaks
 from wirsung.curation.dicom_facts import read_dicom
 from wirsung.curation.intake import Source, dicom_files
-from wirsung.curation.labels import Labels, read_labels
+from wirsung.curation.labels import read_labels
 from wirsung.curation.measure import measure_codes, sha256_of_voxels
 from wirsung.curation.measure_kernels import clip
 from wirsung.curation.merging import merged_codes, turned_codes
@@ -121,15 +121,16 @@ def _curated(task: CaseTask, mark: str) -> Record:
     source = task.source
     image = _read_image(task)
     came_in = axis_codes(image.volume.affine)
-    labels = read_labels(source, task.scheme, image.volume) if source.has_labels else None
-    codes = _codes(labels, image.volume, source) if labels else None
+    codes, dropped = _codes(source, task.scheme, image.volume) if source.has_labels else (None, ())
     turned, converted = _converted(image, task)
-    image = replace(image, volume=turned)  # what was read is not needed any longer, and large
+    image = replace(image, volume=turned)
+    codes = turned_codes(codes, turned, AXIS_CODES) if codes else None
     with staged(task.out, source.case, source.subset) as staging:
         write_image(staging.image_folder / f"{image.modality}{SUFFIX}", turned)
         if image.released:
             write_json(staging.image_folder / METADATA_FILE, image.released.as_json())
         written = _write_labels(codes, turned, staging, source.case) if codes else _Written()
+        codes = None  # the search below needs the room
         done = {
             "tool": f"wirsung {__version__}",
             "source": source.kind,
@@ -139,7 +140,7 @@ def _curated(task: CaseTask, mark: str) -> Record:
             "notes": dict(image.notes),
             "labels": "label map" if source.label_map else "masks" if source.masks else None,
             "label_scheme": task.scheme.name if source.has_labels else None,
-            "dropped": list(labels.dropped) if labels else [],
+            "dropped": list(dropped),
         }
         row = _row(task, image, written)
         record = Record(source.case, mark, task.run, row, written.rows, done, dict(task.metadata.values))
@@ -208,8 +209,10 @@ def _looks_like_labels(volume: Volume) -> bool:
     return 1 < len(np.unique(voxels)) <= _MOST_LABELS
 
 
-def _codes(labels: Labels, image: Volume, source: Source) -> CodeVolume:
-    return merged_codes(labels, image, case=source.case, name=source.image.name)
+def _codes(source: Source, scheme: Scheme, image: Volume) -> tuple[CodeVolume, tuple[str, ...]]:
+    """The codes of the labels on the image's grid, and the classes that are dropped."""
+    labels = read_labels(source, scheme, image)
+    return merged_codes(labels, image, case=source.case, name=source.image.name), labels.dropped
 
 
 def _converted(image: _Image, task: CaseTask) -> tuple[Volume, dict[str, Any]]:
@@ -241,7 +244,6 @@ def _converted(image: _Image, task: CaseTask) -> tuple[Volume, dict[str, Any]]:
 
 def _write_labels(codes: CodeVolume, turned: Volume, staging: Staging, case: str) -> _Written:
     """Write masks, codes and label map, and measure the masks."""
-    codes = turned_codes(codes, turned, AXIS_CODES)
     official = scheme(OFFICIAL)
     values = {name: official.value(name) for name in codes.structures}
     label_map = write_labels(staging, codes, values)

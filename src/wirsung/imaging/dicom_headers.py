@@ -17,6 +17,8 @@ import pydicom
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
+_NESTING = ("SQ", "UN", None)
+"""What a sequence may be stored as: implicit files don't say."""
 _PREAMBLE = 128
 _FIRST_GROUPS = (b"\x02\x00", b"\x08\x00", b"\x00\x08")
 """How a DICOM file without preamble begins: group 0002 or 0008, in either byte order."""
@@ -269,7 +271,10 @@ def _lookup(places: list[Dataset]) -> Callable[[str], Any]:
         for place in places:
             if name in place:
                 return place.get(name)
-            for element in place:
+            for tag, raw in place.items():
+                if raw.VR not in _NESTING:
+                    continue  # without making a value of it, which takes most of the time
+                element = place[tag]
                 inside = element.value[0] if element.VR == "SQ" and element.value else None
                 if inside is not None and name in inside:
                     return inside.get(name)

@@ -24,6 +24,8 @@ from wirsung.imaging.dicom_stacks import Problem
 AIR_HU = -1000
 _CT_NUMBERS_HU = (-1024, 3071)
 """What 12 bits hold; a padding value outside stands for no tissue."""
+_LARGEST_SLOPE, _LARGEST_INTERCEPT = 1 << 14, 1 << 29
+"""With which int32 holds every value made of 16 stored bits."""
 _HU_TYPES = ("", "HU", "US", "HU_MOD")
 """Rescale types of a CT; US means unspecified, HU_MOD a monochromatic or otherwise changed HU."""
 
@@ -114,6 +116,8 @@ def _is_whole(item: SliceHeader) -> bool:
 def _meant(item: SliceHeader, stored: Voxels, *, keeps_fractions: bool) -> Voxels:
     slope, intercept = item.slope or 1.0, item.intercept or 0.0
     if _is_whole(item) and not keeps_fractions:
+        if abs(slope) > _LARGEST_SLOPE or abs(intercept) > _LARGEST_INTERCEPT:
+            stored = stored.astype(np.int64)
         return stored * int(slope) + int(intercept)
     values = stored * slope + intercept
     return values if keeps_fractions else np.rint(values)
@@ -145,7 +149,7 @@ def _check_looks_like_hu(voxels: Voxels) -> None:
 
 
 def _stored_slices(slices: Sequence[SliceHeader]) -> Iterator[tuple[SliceHeader, Voxels, Voxels]]:
-    """Each slice with its stored values in int64, and where they are padding; a file is decoded once."""
+    """Each slice with its stored values, and where they are padding; a file is decoded once."""
     for path, members in groupby(slices, key=lambda item: item.path):
         with quietly():
             try:
@@ -164,11 +168,12 @@ def _stored_slices(slices: Sequence[SliceHeader]) -> Iterator[tuple[SliceHeader,
                     code="PIXELS_DAMAGED", sentence=f"{path.name} has other rows and columns than it says"
                 )
             stored = frames[item.frame]
-            yield item, stored, (stored >= low) & (stored <= high)
+            nowhere = np.zeros(stored.shape, dtype=np.bool_)
+            yield item, stored, (stored >= low) & (stored <= high) if low <= high else nowhere
 
 
 def _decoded(header: Dataset, path: Path) -> Voxels:
-    """All frames of a file in int64, shape (frame, row, column)."""
+    """All frames of a file in int32, or int64 where they need it, shape (frame, row, column)."""
     if "PixelData" not in header:
         raise UnreadablePixels(code="PIXELS_TRUNCATED", sentence=f"{path.name} ends before its pixels")
     syntax = _transfer_syntax(header)
@@ -187,7 +192,12 @@ def _decoded(header: Dataset, path: Path) -> Voxels:
     options: dict[str, Any] = {"raw": True, "correct_unused_bits": not native, "decoding_plugin": plugin}
     array, _ = get_decoder(syntax).as_array(header, **options)
     frames = array.reshape(-1, *array.shape[-2:])
-    return _unpacked(frames, header) if native else frames.astype(np.int64)
+    return _unpacked(frames, header) if native else frames.astype(_integer(frames))
+
+
+def _integer(frames: Voxels) -> type[np.signedinteger[Any]]:
+    """A type in which no stored value overflows: half as wide is twice as fast."""
+    return np.int32 if frames.dtype.itemsize <= 2 else np.int64
 
 
 def _plugin(syntax: UID) -> str | None:
@@ -236,7 +246,7 @@ def _check_streams(header: Dataset, path: Path) -> None:
 def _unpacked(frames: Voxels, header: Dataset) -> Voxels:
     """Stored values without the bits above or below them, which old files use for overlays."""
     native = frames.astype(frames.dtype.newbyteorder("="), copy=False)
-    unsigned = native.view(f"u{frames.dtype.itemsize}").astype(np.int64)
+    unsigned = native.view(f"u{frames.dtype.itemsize}").astype(_integer(frames))
     bits = int(header.BitsStored)
     lowest = int(header.get("HighBit", bits - 1)) - bits + 1
     return np.asarray(_with_sign(unsigned >> max(lowest, 0), header))

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydicom.datadict import tag_for_keyword
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 
@@ -80,7 +82,8 @@ def release(headers: Sequence[Dataset], key: bytes, patient: str = "") -> Releas
         checks: dict[str, Check] = {**ALLOWED, **keyed_checks(key, patient or _patient(headers))}
         for keyword, check in checks.items():
             found: list[Value] = []
-            for parts in filter(None, (_parts(header, keyword) for header in headers)):
+            known: dict[tuple[str | None, bytes], Parts] = {}
+            for parts in filter(None, (_parts_once(header, keyword, known) for header in headers)):
                 value = check(parts)
                 if value is None:
                     rejected[keyword] += 1
@@ -112,6 +115,23 @@ def _patient(headers: Sequence[Dataset]) -> str:
             if found := text(header.get(keyword)):
                 return found
     return ""
+
+
+def _parts_once(header: Dataset, keyword: str, known: dict[tuple[str | None, bytes], Parts]) -> Parts:
+    """As `_parts`; what many slices share is made a value of once."""
+    tag = tag_for_keyword(keyword)
+    raw: object = header.get_item(tag) if tag is not None and tag in header else None
+    if not isinstance(raw, RawDataElement) or not isinstance(raw.value, bytes) or not _is_plain(raw.value):
+        return _parts(header, keyword)
+    mark = (raw.VR, raw.value)
+    if mark not in known:
+        known[mark] = _parts(header, keyword)
+    return known[mark]
+
+
+def _is_plain(value: bytes) -> bool:
+    """Whether the bytes mean the same in every character set."""
+    return value.isascii() and b"\x1b" not in value
 
 
 def _parts(header: Dataset, keyword: str) -> Parts:

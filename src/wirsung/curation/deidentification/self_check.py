@@ -144,11 +144,13 @@ class _Needles:
     def _within_voxels(self, part: bytes) -> set[str]:
         """A header as text; among voxels long values only, for any four bytes occur by chance."""
         found: set[str] = set()
+        voxels = memoryview(part)  # no copy: it may be large
         if part[344:348] in _NIFTI or part[4:8] in _NIFTI:
             offset = int(np.frombuffer(part[108:112], "<f4")[0]) if part[344:348] in _NIFTI else 544
-            head, part = part[: max(offset, _HEADER_BYTES)], part[max(offset, _HEADER_BYTES) :]
-            found |= self._within_views(head)
-        text = "\n".join(_printable(part)).lower()
+            first = max(offset, _HEADER_BYTES)
+            found |= self._within_views(part[:first])
+            voxels = voxels[first:]
+        text = "\n".join(_printable(voxels)).lower()
         return found | self.long_within(text)
 
 
@@ -191,7 +193,7 @@ def _inflated(content: bytes) -> Iterator[bytes]:
         content = stream.unused_data
 
 
-def _printable(content: bytes) -> Iterator[str]:
+def _printable(content: memoryview) -> Iterator[str]:
     """Runs of ASCII letters that are long enough to be searched."""
     for start in range(0, len(content), _CHUNK):
         piece = content[start : start + _CHUNK + GLUED_LENGTH]
@@ -201,7 +203,7 @@ def _printable(content: bytes) -> Iterator[str]:
         is_text = _is_letter(values)
         edges = np.flatnonzero(np.diff(np.concatenate([[False], is_text, [False]])))
         for first, last in edges.reshape(-1, 2)[np.diff(edges.reshape(-1, 2))[:, 0] >= GLUED_LENGTH]:
-            yield piece[first:last].decode("ascii")
+            yield bytes(piece[first:last]).decode("ascii")
 
 
 def _is_letter(values: np.ndarray) -> np.ndarray:
