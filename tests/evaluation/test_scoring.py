@@ -1,5 +1,10 @@
 """Bad input, one kind a test: a case fails with what to do, or a score says why it is none; others go on."""
 
+import subprocess
+import sys
+import time
+from collections import Counter
+
 import numpy as np
 import pytest
 
@@ -77,6 +82,8 @@ def test_a_prediction_on_another_grid_is_resampled_on_request_and_that_is_said(k
     assert [outcome.status for outcome in done.outcomes] == ["done"] * 4  # the setting changed
     assert list(done.summary["methods"][0]["notes"]) == ["a"]
     assert done.summary["methods"][0]["notes"]["a"].startswith("resampled: the prediction lies")
+    assert "resampled by the nearest voxel: a." in done.report.read_text()
+    assert "  resampled onto the reference's grid: 1 cases" in done.lines()
     # Of the box's planes 3 to 8 the second, fourth and sixth are kept, and become 4 to 9.
     found = read_scores(done.out).by_case("prediction", "pancreas", "dsc")["a"].value
     assert found == pytest.approx(5 / 6, rel=1e-12)
@@ -123,3 +130,24 @@ def test_one_case_has_scores_but_no_interval_and_the_page_says_so(references, pr
     assert (found["n"], found["low"], found["high"], found["sd"]) == (1, None, None, None)
     assert found["mean"] == pytest.approx(5 / 6)
     assert "one case" in done.report.read_text()
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_where_it_stopped(known, folders, tmp_path):
+    label_map = known.label_map((known.PANCREAS, 1), (known.LESION, 2))
+    cases = {f"case_{number:03}": label_map for number in range(150)}
+    both = folders("reference", cases), folders("prediction", cases)
+    out = tmp_path / "scores"
+    command = ["evaluate", *map(str, both), "--scheme", "pants-2", "--out", str(out)]
+    run = subprocess.Popen([sys.executable, "-m", "wirsung", *command], stderr=subprocess.DEVNULL)
+    while run.poll() is None and len(list(out.glob("cases/*/case_*.json"))) < 6:
+        time.sleep(0.01)
+    run.kill()
+    run.wait()
+    assert not (out / "summary.json").exists()
+    done = evaluate(EvaluateSettings(*both, out, scheme="pants-2"))
+    counts = Counter(outcome.status for outcome in done.outcomes)
+    assert counts["skipped"] >= 5
+    assert counts["skipped"] + counts["done"] == 150
+    whole = evaluate(EvaluateSettings(*both, tmp_path / "whole", scheme="pants-2"))
+    assert done.summary["methods"] == whole.summary["methods"]

@@ -2,7 +2,7 @@
 
 import math
 import shlex
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,8 @@ class Evaluated:
     seed: int
     command: str = ""
     """What to type for the same scores; empty where nobody typed anything."""
+    notes: dict[str, dict[str, str]] = field(default_factory=dict)
+    """By method and case, what was done to a prediction before it was scored, such as resampling."""
 
     @property
     def leading_structure(self) -> str:

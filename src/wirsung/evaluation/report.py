@@ -97,6 +97,9 @@ def _overview(evaluated: Evaluated) -> Section:
             blocks.append(Notice(text))
     for name, strays in evaluated.strays.items():
         blocks.append(Notice(f"{name} has predictions without a reference, not scored: {_listed(strays)}."))
+    for name, notes in evaluated.notes.items():
+        text = f"{name} has predictions that were resampled by the nearest voxel: {_listed(tuple(notes))}."
+        blocks.append(Notice(f"{text} summary.json says from which grid."))
     return Section("", tuple(blocks))
 
 

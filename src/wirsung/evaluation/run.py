@@ -51,6 +51,8 @@ class Evaluation:
             for structure, summaries in method["structures"].items():
                 means = [_brief(metric, summaries[metric]["mean"]) for metric in metrics]
                 rows.append(_row(structure, means, str(summaries[metrics[0]]["n"])))
+            if method["notes"]:
+                rows.append(f"  resampled onto the reference's grid: {len(method['notes'])} cases")
             if method["detection"]:
                 rows.append(f"  lesion by case: AUC {_brief('auc', method['detection']['auc']['value'])}")
         convention = self.summary.get("convention")
@@ -109,6 +111,7 @@ def evaluate(settings: EvaluateSettings) -> Evaluation:
         _strays(reference, methods),
         settings.seed,
         command_of(settings),
+        _notes(outcomes, tasks),
     )
     write_scores(settings.out, scores, chosen.stamp)
     write_report(settings.out / REPORT_FILE, evaluated)
@@ -210,7 +213,7 @@ def _summary(evaluated: Evaluated, state: str) -> dict[str, Any]:
             "name": method.name,
             "scheme": method.scheme.name,
             **method.about,
-            "notes": _notes(evaluated, method),
+            "notes": evaluated.notes.get(method.name, {}),
             "left_out": list(evaluated.reference.views_for(method)[1]),
             **as_json(found),
         }
@@ -233,14 +236,14 @@ def _summary(evaluated: Evaluated, state: str) -> dict[str, Any]:
     }
 
 
-def _notes(evaluated: Evaluated, method: Method) -> dict[str, str]:
-    """Case to what was done to its prediction before it was scored."""
-    keys = {_key(case, evaluated.methods, name=method.name): case for case in evaluated.cases}
-    return {
-        keys[item.case]: item.value.note
-        for item in evaluated.outcomes
-        if item.case in keys and item.value is not None and item.value.note
-    }
+def _notes(outcomes: Sequence[Outcome[CaseScores]], tasks: Mapping[str, Task]) -> dict[str, dict[str, str]]:
+    """By method and case, what was done to the prediction before it was scored."""
+    found: dict[str, dict[str, str]] = {}
+    for item in outcomes:
+        if item.value is not None and item.value.note:
+            name = tasks[item.case].name
+            found.setdefault(name.method, {})[name.case] = item.value.note
+    return found
 
 
 def _row(name: str, cells: Sequence[str], last: str) -> str:
