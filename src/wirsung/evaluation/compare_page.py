@@ -19,6 +19,9 @@ from wirsung.pages.template import Block, Cell, Facts, Notice, Page, Picture, Se
 _MOST_PAIRS = 1000
 """Rows of a table of pairs; comparison.json has all."""
 
+_MOST_ROWS = 15
+"""Of a forest plot of pairs: those of six methods."""
+
 
 @dataclass(frozen=True)
 class Compared:
@@ -75,17 +78,18 @@ def _overview(compared: Compared, outcomes: Sequence[Outcome[Any]]) -> Section:
 
 
 def _metric(compared: Compared, metric: str) -> Section:
-    title, unit = metric_title(metric), unit_of(metric)
     pairs = [pair for pair in compared.pairs if pair.metric == metric]
     leading = [pair for pair in pairs if pair.structure == compared.structures[0]]
     blocks: list[Block] = [_summary_table(compared, metric)]
-    if leading:
+    blocks.append(_means(compared, metric))
+    if leading and len(leading) <= _MOST_ROWS:
         blocks.append(_forest(leading, compared.rules))
+    if leading:
         blocks.append(_pair_table(pairs, compared.rules.higher_is_better(metric)))
     margins = _margin_table(pairs)
     if margins:
         blocks.append(margins)
-    return Section(title if unit == "1" else f"{title}, {unit}", tuple(blocks))
+    return Section(f"{metric_title(metric)}{_unit(metric)}", tuple(blocks))
 
 
 def _summary_table(compared: Compared, metric: str) -> Table:
@@ -102,31 +106,47 @@ def _summary_table(compared: Compared, metric: str) -> Table:
     return Table(("structure", *(method.name for method in compared.methods)), tuple(rows), caption)
 
 
-def _forest(pairs: Sequence[ComparedPair], rules: Rules) -> Picture:
-    first = pairs[0]
-    title, unit = metric_title(first.metric), unit_of(first.metric)
-    rows = [
-        ForestRow(
-            f"{pair.second} − {pair.first}",
-            pair.comparison.mean_difference,
-            pair.comparison.low,
-            pair.comparison.high,
-            _p(pair.p_holm).text.replace("<", "p <") if pair.p_holm < 0.001 else f"p {_p(pair.p_holm).text}",
-        )
-        for pair in pairs
-    ]
-    better = {True: " Right of 0 the second method is better.", False: " Left of 0 the second is better."}
-    what = f"{title} of the {_words(first.structure)}"
-    said = "; ".join(
-        f"{row.label} {row.value:+.{digits_of(first.metric) + 1}f}" for row in rows if row.value == row.value
-    )
-    direction = rules.higher_is_better(first.metric)
+def _means(compared: Compared, metric: str) -> Picture:
+    """The leading structure's mean of each method."""
+    structure = compared.structures[0]
+    rows = []
+    for index, method in enumerate(compared.methods):
+        found = compared.summaries[method.name][structure][metric]
+        rows.append(ForestRow(method.name, found.mean, found.low, found.high, f"n {found.n}", index))
+    digits, what = digits_of(metric), f"{metric_title(metric)} of the {_words(structure)}"
+    said = "; ".join(f"{row.label} {row.value:.{digits}f}" for row in rows if row.value == row.value)
     return forest_plot(
         rows,
-        label=f"mean difference of {title}" + ("" if unit == "1" else f", {unit}"),
+        label=f"mean {metric_title(metric)}{_unit(metric)}",
+        alternative=f"Mean {what} of each method: {said}.",
+        caption=f"{what}: mean with its 95 % interval. Pairs are told apart by the table below, not by this.",
+    )
+
+
+def _forest(pairs: Sequence[ComparedPair], rules: Rules) -> Picture:
+    """The leading structure's differences, under the first method of each pair."""
+    structure, metric = pairs[0].structure, pairs[0].metric
+    rows: list[ForestRow] = []
+    for pair in pairs:
+        heading = f"against {pair.first}"
+        if heading not in {row.label for row in rows}:
+            rows.append(ForestRow(heading))
+        found, p = pair.comparison, _p(pair.p_holm).text
+        note = f"p {p}" if p.startswith("<") else f"p = {p}"
+        rows.append(ForestRow(pair.second, found.mean_difference, found.low, found.high, note))
+    title, digits = metric_title(metric), digits_of(metric) + 1
+    said = "; ".join(
+        f"{pair.second} minus {pair.first} {_signed(pair.comparison.mean_difference, digits)}"
+        for pair in pairs
+    )
+    better = {True: " Right of 0 it is better.", False: " Left of 0 it is better.", None: ""}
+    what = f"{title} of the {_words(structure)}"
+    return forest_plot(
+        rows,
+        label=f"mean difference of {title}{_unit(metric)}",
         alternative=f"Mean differences of {what}: {said}.",
-        caption=f"{what}: mean difference with its 95 % interval."
-        + (better[direction] if direction is not None else ""),
+        caption=f"{what}: each method minus the one in bold above it, with its 95 % interval; p after Holm."
+        + better[rules.higher_is_better(metric)],
         line=0.0,
     )
 
@@ -236,6 +256,10 @@ def _margins(rules: Rules) -> str:
 def _left_out(reasons: Mapping[str, int]) -> str:
     told = {NOT_SCORED: "not scored by both", Reason.REFERENCE_EMPTY: "absent"}
     return ", ".join(f"{count} {told.get(reason, _words(reason))}" for reason, count in reasons.items())
+
+
+def _unit(metric: str) -> str:
+    return "" if unit_of(metric) == "1" else f", {unit_of(metric)}"
 
 
 def _words(name: str) -> str:
