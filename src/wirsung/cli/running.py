@@ -25,7 +25,7 @@ def run_verb(verb: Verb, words: Sequence[str]) -> int:
         words = flags_from_toml(Path(config), settings_type) + words
     settings = tyro.cli(settings_type, prog=f"wirsung {verb.name}", args=words)
     result = verb.load_function()(settings)
-    if verb.saves_in:
+    if verb.saves_in and getattr(result, "is_saved", True):
         write_resolved(settings, verb.name, Path(getattr(settings, verb.saves_in)))
     outcomes = _outcomes(result)
     if as_json:

@@ -58,6 +58,14 @@ class Index:
             found[name] += row["count_all"]
         return dict(found)
 
+    def slices(self, columns: list[str]) -> pa.Table:
+        """Columns of `ROW_SCHEMA` of all slices, scouts included.
+
+        Raises:
+            StorageError: The index can't be read.
+        """
+        return self._table(columns, pc.field("status") == "slice")
+
     def stacks(self) -> Iterator[Stack]:
         """The stacks of all files, those with a problem included, without opening any of the files.
 

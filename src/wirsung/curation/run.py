@@ -13,6 +13,9 @@ from wirsung.curation.intake import Source, attach_labels, find_sources
 from wirsung.curation.metadata import Metadata, read_metadata
 from wirsung.curation.outputs import clean_leftovers, sole_writer
 from wirsung.curation.places import index_folder, report_folder
+from wirsung.curation.plan import Plan
+from wirsung.curation.plan_rates import extend_pace
+from wirsung.curation.plan_stage import plan_sources
 from wirsung.curation.pseudonyms import key_path, load_key
 from wirsung.curation.records import Record, extend_provenance, read_records, write_record
 from wirsung.curation.report import PAGE_FILE, VERDICTS_FILE, CaseVerdict, write_report
@@ -39,11 +42,11 @@ class Curation(list[Outcome[Record]]):
 
 
 @one_cluster()
-def curate(settings: CurateSettings) -> Curation:
+def curate(settings: CurateSettings) -> Curation | Plan:
     """Turn raw scans into a dataset in the PanTS layout; a bad case fails alone.
 
     Run again, it goes on where it was interrupted and makes anew what changed. Cases that an earlier run put
-    into the dataset and that SRC no longer holds stay there.
+    into the dataset and that SRC no longer holds stay there. With `plan`, only the index and a page are made.
 
     Raises:
         ManifestError: SRC is missing or holds no image, labels are missing, or `metadata.csv` is no table.
@@ -59,6 +62,8 @@ def curate(settings: CurateSettings) -> Curation:
     found, aside = _by_stacks(settings, found, key)
     sources, unused = attach_labels(found, settings.labels)
     _check_clip(settings, sources)
+    if settings.plan:
+        return plan_sources(settings, sources, metadata, aside)
     with sole_writer(out):
         write_description(out, _description(settings))
         clean_leftovers(out)
@@ -72,6 +77,8 @@ def curate(settings: CurateSettings) -> Curation:
         )
         clean_leftovers(out)  # of workers that were killed
         records = _assemble(out, {item.case: metadata.get(item.case, Metadata()) for item in sources})
+        outcomes = [_seen_here(item, records) for item in outcomes]
+        extend_pace(out, outcomes)
         page = _report(settings, outcomes, aside)
     stay = sorted(set(records).difference(tasks))
     notes = [
@@ -83,6 +90,14 @@ def curate(settings: CurateSettings) -> Curation:
         f"Every verdict, with pictures: {page}",
     ]
     return Curation(outcomes, [note for note in notes if note])
+
+
+def _seen_here(outcome: Outcome[Record], records: dict[str, Record]) -> Outcome[Record]:
+    """The outcome, failed where its worker wrote to a disk that is not ours."""
+    if outcome.status == "failed" or outcome.case in records:
+        return outcome
+    msg = "its worker wrote it, but not here. Let all nodes see SRC and OUT under the same paths."
+    return Outcome(outcome.case, "failed", msg)
 
 
 def _check_settings(settings: CurateSettings) -> None:

@@ -31,6 +31,8 @@ class CurateSettings:
     """Of the data."""
     licence: str = ""
     """Of the data, an SPDX name where there is one."""
+    plan: bool = False
+    """Only index SRC, and tell how many cases, how long and how large, and what will be refused and why."""
     workers: int = 1
     """Processes; each needs about 1 GB for a CT of 512 x 512 x 300."""
     cluster: str | None = None
