@@ -8,9 +8,17 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from wirsung.evaluation.case import CaseName, score_case
+from wirsung.evaluation.case_labels import CaseLabels
+from wirsung.evaluation.mask_folders import mask_scheme
+from wirsung.evaluation.protocol import protocol
 from wirsung.evaluation.run import evaluate
 from wirsung.evaluation.scores import read_scores
+from wirsung.evaluation.scoring import pairs
 from wirsung.evaluation.settings import EvaluateSettings
+from wirsung.evaluation.surface import surface_distances
+from wirsung.evaluation.views import views
+from wirsung.imaging.code_volume import merge_masks
 from wirsung.imaging.nifti import read_label_map
 from wirsung.imaging.nifti_writing import write_nifti
 from wirsung.imaging.volume import Volume
@@ -151,3 +159,25 @@ def test_a_killed_run_goes_on_where_it_stopped(known, folders, tmp_path):
     assert counts["skipped"] + counts["done"] == 150
     whole = evaluate(EvaluateSettings(*both, tmp_path / "whole", scheme="pants-2"))
     assert done.summary["methods"] == whole.summary["methods"]
+
+
+def test_noise_of_many_masks_is_scored_in_groups_as_each_mask_is_alone():
+    generator = np.random.default_rng(0)
+    names = [f"structure_{number:02}" for number in range(12)]
+    masks = [{name: generator.random((14, 15, 16)) < 0.4 for name in names} for _ in range(2)]
+    chosen = mask_scheme(names)
+    sides = []
+    for side in masks:
+        codes = merge_masks((name, Volume(mask, np.eye(4))) for name, mask in side.items())
+        assert len(codes.patterns) > 256
+        sides.append(CaseLabels(codes.volume, chosen, codes))
+    rows = {}
+    for pair, found in pairs(*sides, views(chosen, chosen, by_class=True)):
+        for row in score_case(CaseName("a", "noise", protocol("pants")), pair, found):
+            rows[row.structure, row.metric] = row.value
+    for name in names:
+        one, other = (side[name] for side in masks)
+        distances = surface_distances(one, other, (1.0, 1.0, 1.0))
+        assert rows[name, "dsc"] == 2 * (one & other).sum() / (one.sum() + other.sum())
+        assert rows[name, "nsd_2mm"] == distances.nsd(2.0, strict=True)
+        assert rows[name, "hd"] == distances.hd
