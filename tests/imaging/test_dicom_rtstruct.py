@@ -171,10 +171,8 @@ def test_what_rt_utils_writes_is_read_as_rt_utils_reads_it_up_to_the_edge(dicom_
         ds.StudyID = ds.ReferringPhysicianName = ds.StationName = ds.Manufacturer = ""
         ds.SeriesDescription = ds.PatientAge = ds.InstitutionName = ds.ManufacturerModelName = ""
         pixels = np.frombuffer(ds.PixelData, dtype="<i2").reshape(ds.Rows, ds.Columns)
-        ds.PixelData, ds.Columns = (
-            pixels[:, : ds.Rows].tobytes(),
-            ds.Rows,
-        )  # rt-utils mixes up rows and columns
+        # rt-utils takes the spacing of rows for that of columns, so it is right where they are alike.
+        ds.PixelData, ds.Columns, ds.PixelSpacing = pixels[:, : ds.Rows].tobytes(), ds.Rows, [1.2, 1.2]
 
     turn = OBLIQUE
     dicom_phantom.row, dicom_phantom.column = tuple(turn[0]), tuple(turn[1])

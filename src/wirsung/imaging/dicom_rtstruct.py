@@ -116,8 +116,8 @@ def _checked_plane(points: Contour, axis: int, image: Volume, where: str) -> int
     off_mm = float(np.abs(points[:, axis] - plane).max() * between_mm)
     if off_mm > _OFF_PLANE_MM:
         msg = (
-            f"A contour of {where} lies {off_mm:.3g} mm beside the image's nearest slice, but {_OFF_PLANE_MM} "
-            "mm is allowed. Take the one that was drawn on this series."
+            f"A contour of {where} lies {off_mm:.3g} mm beside the image's nearest slice, but "
+            f"{_OFF_PLANE_MM} mm is allowed. Take the one that was drawn on this series."
         )
         raise GeometryError(msg)
     edges = np.array(image.shape) - 0.5
@@ -135,8 +135,8 @@ def _check_gaps(planes: list[int], where: str) -> None:
     gap = float(np.median(np.diff(planes))) if len(planes) > 1 else 1.0
     if gap > 1:
         msg = (
-            f"The contours of {where} lie on about every {gap:.0f}. slice only. Have them filled in between by "
-            "the program that drew them."
+            f"The contours of {where} lie on about every {gap:.0f}. slice only. Have them filled in "
+            "between by the program that drew them."
         )
         raise LabelError(msg)
 
