@@ -6,6 +6,9 @@ from wirsung.anatomy.schemes import scheme
 from wirsung.datasets.description import Description, write_description
 from wirsung.datasets.layout import Dataset, is_case_id, is_dataset
 from wirsung.errors import GeometryError, ImageError, LabelError, ManifestError
+from wirsung.imaging.code_files import write_codes
+from wirsung.imaging.code_volume import merge_masks
+from wirsung.imaging.nifti import read_mask
 
 AFFINE = np.diag([1.0, 1.0, 2.0, 1.0])
 
@@ -135,3 +138,63 @@ def test_a_missing_image_is_named_when_it_is_read(tmp_path):
 @pytest.mark.parametrize("text", ["", ".", "..", "a/b", "a b", "ä", ".a", "a\n", "x" * 129])
 def test_what_could_leave_its_folder_is_no_case_id(text):
     assert not is_case_id(text)
+
+
+@pytest.fixture
+def curated(tmp_path):
+    """A case with two masks, one in the other, and their codes as curation writes them."""
+    _case(tmp_path, "a", {"pancreas": _block(0), "pancreas_head": _block(0, slice(1))})
+    folder = tmp_path / "LabelTr" / "a"
+    masks = {name: folder / "segmentations" / f"{name}.nii.gz" for name in ("pancreas", "pancreas_head")}
+    codes = merge_masks((name, read_mask(path)) for name, path in masks.items())
+    write_codes(folder, codes, {"pancreas": 17, "pancreas_head": 19}, masks)
+    return Dataset.open(tmp_path).case("a")
+
+
+@pytest.mark.parametrize("name", ["pants-28", "pants-2", "pants-xl"])
+def test_a_label_map_from_codes_is_the_one_from_masks(curated, name):
+    found = curated.label_map(scheme(name))
+    assert curated.stored_codes() is not None
+    for path in curated.label_folder.glob("labels.*"):
+        path.unlink()
+    expected = curated.label_map(scheme(name))
+    assert np.array_equal(found.voxels, expected.voxels)
+    assert found.voxels.dtype == expected.voxels.dtype
+    assert np.array_equal(found.affine, expected.affine)
+
+
+def test_codes_stand_in_for_masks_that_did_not_change(curated):
+    curated.mask_path("pancreas").write_bytes(curated.mask_path("pancreas").read_bytes())  # a copy
+    assert curated.stored_codes() is not None
+    assert dict(curated.codes().voxel_counts()) == {"pancreas": 12, "pancreas_head": 4}
+
+
+def test_an_edited_mask_counts_and_not_its_codes(curated, tmp_path):
+    _case(tmp_path, "a", {"pancreas_head": _block(0, slice(2))})
+    assert curated.stored_codes() is None
+    assert curated.codes().voxel_counts() == {"pancreas": 12, "pancreas_head": 8}
+    assert np.count_nonzero(curated.label_map(scheme("pants-28")).voxels == 19) == 8
+
+
+def test_an_added_or_removed_mask_counts_and_not_the_codes(curated, tmp_path):
+    _case(tmp_path, "a", {"liver": _block(1)})
+    assert curated.codes().structures == ("liver", "pancreas", "pancreas_head")
+    curated.mask_path("liver").unlink()
+    assert curated.stored_codes() is not None
+    curated.mask_path("pancreas_head").unlink()
+    assert curated.codes().structures == ("pancreas",)
+
+
+def test_damaged_codes_are_passed_over(curated):
+    path = curated.label_folder / "labels.nii.gz"
+    path.write_bytes(path.read_bytes()[:-4])
+    assert curated.stored_codes() is None
+    assert curated.codes().voxel_counts() == {"pancreas": 12, "pancreas_head": 4}
+    (curated.label_folder / "labels.json").write_text("{")
+    assert curated.stored_codes() is None
+
+
+def test_a_case_without_masks_has_no_codes(tmp_path):
+    _case(tmp_path, "a", {})
+    with pytest.raises(LabelError, match="no mask"):
+        Dataset.open(tmp_path).case("a").codes()

@@ -48,7 +48,8 @@ def write_labels(staging: Staging, codes: CodeVolume, values: Mapping[str, int])
     """
     write_masks(staging.mask_folder, codes)
     _compare_masks(staging, codes)
-    write_codes(staging.label_folder, codes, values)
+    masks = {name: staging.mask_path(name) for name in codes.structures}
+    write_codes(staging.label_folder, codes, values, masks)
     _compare_codes(staging.label_folder, codes)
     label_map = codes.label_map(values)
     write_image(staging.combined_path, label_map)

@@ -15,6 +15,7 @@ from wirsung.compute.atomic import write_bytes, write_json
 from wirsung.errors import ConfigError, LabelError
 from wirsung.imaging.code_volume import CodeVolume
 from wirsung.imaging.file_order import in_file_order
+from wirsung.imaging.gzip_members import stored_crc32
 from wirsung.imaging.nifti_content import read_content
 from wirsung.imaging.nifti_frame import check_voxels, header_bytes
 from wirsung.imaging.nifti_header import orthogonal_affine
@@ -28,9 +29,16 @@ _SCHEMA = 1
 _KEYS = {"schema", "structures", "patterns", "crc32"}
 _COMBINED = "combined"
 """Where the table says how the label map beside it was painted."""
+_MASKS = "masks"
+"""Where the table says of each mask file the CRC32 of what it inflates to, as the end of the file has it."""
 
 
-def write_codes(folder: Path, codes: CodeVolume, values: Mapping[str, int] | None = None) -> None:
+def write_codes(
+    folder: Path,
+    codes: CodeVolume,
+    values: Mapping[str, int] | None = None,
+    masks: Mapping[str, Path] | None = None,
+) -> None:
     """Write labels.nii.gz, of which slabs can be read, then labels.json.
 
     Args:
@@ -38,6 +46,8 @@ def write_codes(folder: Path, codes: CodeVolume, values: Mapping[str, int] | Non
         codes: What to write.
         values: Where a label map is painted from the codes, the value of each structure in painting order;
             the table then says the order, and how many voxels of each structure a later one covers.
+        masks: Where the masks were written too, the file of each structure; the table then tells whether
+            these are still the masks that the codes were made of, see `fit_masks`.
 
     Raises:
         GeometryError: The grid is sheared.
@@ -57,7 +67,24 @@ def write_codes(folder: Path, codes: CodeVolume, values: Mapping[str, int] | Non
             {"structure": name, "value": value, "covered_voxels": covered[name]}
             for name, value in values.items()
         ]
+    if masks is not None:
+        table[_MASKS] = {name: stored_crc32(path) for name, path in masks.items()}
     write_json(folder / TABLE, table)
+
+
+def fit_masks(folder: Path, masks: Mapping[str, Path]) -> bool:
+    """Whether there are codes in the folder, made of just these masks as they are now.
+
+    It opens the table and the last bytes of each mask, so an edited mask shows, and no voxel is read.
+    """
+    try:
+        table = _table(folder / TABLE)
+        known = dict(table.get(_MASKS) or {})
+        return known.keys() == masks.keys() and all(
+            known[name] == stored_crc32(path) for name, path in masks.items()
+        )
+    except (LabelError, OSError, ValueError, TypeError):
+        return False
 
 
 def read_codes(folder: Path) -> CodeVolume:
@@ -126,9 +153,8 @@ def _table(path: Path) -> dict[str, Any]:
     try:
         table = json.loads(path.read_text(encoding="utf-8"))
         names = [str(name) for name in table["structures"]]
-        right = (
-            set(table) - {_COMBINED} == _KEYS and table["schema"] == _SCHEMA and names == table["structures"]
-        )
+        right = set(table) - {_COMBINED, _MASKS} == _KEYS and table["schema"] == _SCHEMA
+        right = right and names == table["structures"]
         right = right and all(bit in range(len(names)) for pattern in table["patterns"] for bit in pattern)
     except (OSError, ValueError, KeyError, TypeError) as error:
         msg = f"{path} is missing or is no table of codes ({type(error).__name__}). Write it anew."

@@ -5,6 +5,7 @@ never taken for a whole one. The index lies in the extra field of the gzip heade
 passes over it; it can't be lost or grow stale as a file beside could.
 """
 
+import os
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -85,6 +86,18 @@ def member_header(index: SlabIndex | None = None) -> bytes:
 def member_trailer(crc32: int, length: int) -> bytes:
     """The end of a member of that many inflated bytes."""
     return _TRAILER.pack(crc32, length & 0xFFFFFFFF)
+
+
+def stored_crc32(path: Path) -> int:
+    """The CRC32 that the end of a file of one member has; it is not checked.
+
+    Raises:
+        OSError: The file can't be read, or is shorter than that.
+    """
+    with path.open("rb") as file:
+        file.seek(-_TRAILER.size, os.SEEK_END)
+        crc32, _ = _TRAILER.unpack(file.read(_TRAILER.size))
+    return int(crc32)
 
 
 def read_index(beginning: bytes) -> tuple[SlabIndex, int] | None:
