@@ -1,11 +1,14 @@
 import re
 
 import pytest
+from invented import invented, write_scans
 
+from wirsung.evaluation.report import page
 from wirsung.evaluation.report_tables import metric_title, with_interval
 from wirsung.evaluation.run import evaluate
 from wirsung.evaluation.settings import EvaluateSettings
 from wirsung.evaluation.statistics import summarise
+from wirsung.pages.template import render
 
 
 @pytest.fixture(scope="module")
@@ -62,3 +65,21 @@ def test_metrics_have_names_for_people():
 def test_a_mean_of_nothing_says_so():
     assert with_interval(summarise([float("nan")], ["both_empty"]), "dsc") == ("–", "undefined in every case")
     assert with_interval(summarise([0.5], [None]), "hd") == ("0.5 mm", "one case")
+
+
+def test_the_page_says_how_to_make_its_numbers_again(html):
+    assert "wirsung evaluate reference prediction --also other --scheme pants-2" in html
+    assert re.search(r"SHA-256 of all that decides a number</dt><dd>[0-9a-f]{64}<", html)
+    assert "left open" in html
+
+
+def test_a_page_of_a_thousand_cases_is_at_most_five_megabytes(tmp_path):
+    evaluated = invented(1000, folder=tmp_path)
+    worst = evaluated.worst_first
+    # The worst, the median and the best are drawn, on noise, which is what compresses least.
+    write_scans(evaluated, [*worst[:10], worst[499], worst[-1]])
+    html = render(page(evaluated))
+    assert html.count("<details>") == 10
+    assert html.count("data:image/jpeg") == 3
+    assert html.count("case_00") > 1000
+    assert len(html.encode()) <= 5_000_000
