@@ -9,6 +9,7 @@ from wirsung.anatomy.schemes import scheme
 from wirsung.anatomy.structures import structures
 from wirsung.datasets.layout import Case
 from wirsung.evaluation.case import LESION, LESION_PROBABILITY
+from wirsung.evaluation.cohort import Cohort
 from wirsung.evaluation.evaluated import Evaluated
 from wirsung.evaluation.inputs import Method, Reference
 from wirsung.evaluation.protocol import Protocol, unit_of
@@ -64,7 +65,7 @@ def invented(
                 for case, value in zip(cases, found.tolist(), strict=True)
             ]
     scores = Scores(rows)
-    found_all = find(scores, methods, PROTOCOL, patients={}, seed=0, by_probability=True)
+    found_all = find(scores, methods, PROTOCOL, cohort=Cohort(), seed=0, by_probability=True)
     reference = Reference(
         "reference",
         {case: _case(folder, case) for case in cases},

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from wirsung.compute.atomic import write_json
 from wirsung.compute.cases import Outcome, map_cases
 from wirsung.errors import ConfigError
 from wirsung.evaluation.case import CaseName, unscored
+from wirsung.evaluation.cohort import Cohort, open_cohort
 from wirsung.evaluation.evaluated import Evaluated, command_of
 from wirsung.evaluation.inputs import PROBABILITY, Method, Reference, open_methods, open_reference
 from wirsung.evaluation.protocol import Protocol, protocol
@@ -77,6 +78,7 @@ def evaluate(settings: EvaluateSettings) -> Evaluation:
     methods = open_methods(settings)
     reference = open_reference(settings, methods[0], by_class=chosen.by_class)
     cases = _cases(reference, methods[0], all_cases=settings.all_cases)
+    cohort = open_cohort(settings, reference.patients, cases)
     tasks = {
         _key(case, methods, name=task.name.method): task
         for method in methods
@@ -85,7 +87,7 @@ def evaluate(settings: EvaluateSettings) -> Evaluation:
     outcomes = map_cases(
         score_task, tasks, workers=settings.workers, description="Scoring", cluster=settings.cluster
     )
-    state = _state(settings, tasks, outcomes)
+    state = _state(settings, cohort, tasks, outcomes)
     earlier = _earlier(settings.out, state)
     if earlier is not None:
         return Evaluation(list(outcomes), earlier, settings.out)
@@ -96,7 +98,7 @@ def evaluate(settings: EvaluateSettings) -> Evaluation:
         scores,
         [method.name for method in methods],
         chosen,
-        patients=reference.patients,
+        cohort=cohort,
         seed=settings.seed,
         by_probability=settings.lesion_score == "max",
     )
@@ -187,11 +189,17 @@ def _strays(reference: Reference, methods: Sequence[Method]) -> dict[str, tuple[
     return {name: cases for name, cases in found.items() if cases}
 
 
-def _state(settings: EvaluateSettings, tasks: Mapping[str, Task], outcomes: Sequence[Outcome[Any]]) -> str:
+def _state(
+    settings: EvaluateSettings,
+    cohort: Cohort,
+    tasks: Mapping[str, Task],
+    outcomes: Sequence[Outcome[Any]],
+) -> str:
     """A hash of everything that the outputs come from."""
     cases = {key: [fingerprint(task), str(task.name.case)] for key, task in tasks.items()}
     failed = {outcome.case: outcome.message for outcome in outcomes if outcome.status == "failed"}
-    content = [cases, failed, settings.seed, settings.lesion_score, __version__]
+    known = [sorted(cohort.patients.items()), [asdict(item) for item in cohort.groupings]]
+    content = [cases, failed, known, settings.seed, settings.lesion_score, __version__]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
@@ -232,6 +240,8 @@ def _summary(evaluated: Evaluated, state: str) -> dict[str, Any]:
         "without_reference": as_json(evaluated.strays),
         "methods": methods,
         "comparisons": as_json(evaluated.findings.comparisons),
+        "volumes": as_json(evaluated.findings.volumes),
+        "subgroups": as_json(evaluated.findings.subgroups),
         "state": state,
     }
 

@@ -32,6 +32,10 @@ class EvaluateSettings:
     """Score every reference case, not only those that predictions.json lists."""
     resample: bool = False
     """Bring predictions that lie on another grid onto the reference's, by the nearest voxel."""
+    subgroups: tuple[str, ...] = ()
+    """Columns of the reference dataset's manifest to tell scores apart by, such as sex or age_years:40,60."""
+    metadata: Path | None = None
+    """A table (CSV, Parquet) with a column case, in place of the manifest: subgroups and patients."""
     seed: int = 0
     """Of the bootstrap."""
     workers: int = 1

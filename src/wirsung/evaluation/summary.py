@@ -7,10 +7,13 @@ from dataclasses import asdict, dataclass, is_dataclass, replace
 from typing import Any
 
 from wirsung.evaluation.case import LESION, LESION_PROBABILITY
+from wirsung.evaluation.cohort import Cohort
 from wirsung.evaluation.detection import Detection, DetectionCase, detect
 from wirsung.evaluation.protocol import Protocol
 from wirsung.evaluation.scores import Scores
 from wirsung.evaluation.statistics import Comparison, Summary, compare, holm, summarise
+from wirsung.evaluation.subgroups import SubgroupFindings, subgroup_findings, with_holm
+from wirsung.evaluation.volumes import VolumeFindings, volume_findings
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,10 @@ class Findings:
 
     methods: tuple[MethodFindings, ...]
     comparisons: tuple[PairFindings, ...]
+    volumes: tuple[VolumeFindings, ...] = ()
+    """Agreement of volumes, where the protocol measures them."""
+    subgroups: tuple[SubgroupFindings, ...] = ()
+    """The headline metrics of every structure, by each column asked for."""
 
 
 def find(
@@ -50,7 +57,7 @@ def find(
     methods: Sequence[str],
     protocol: Protocol,
     *,
-    patients: Mapping[str, str],
+    cohort: Cohort,
     seed: int,
     by_probability: bool,
 ) -> Findings:
@@ -60,7 +67,7 @@ def find(
         scores: The rows.
         methods: Their names, the first one first.
         protocol: How they were scored.
-        patients: Case to patient; a case without one is its own patient.
+        cohort: The cases' patients and subgroups.
         seed: Of every bootstrap.
         by_probability: Rank cases by their lesion probability where every case has one, else by volume.
     """
@@ -69,7 +76,7 @@ def find(
             method,
             {
                 structure: {
-                    metric: _summary(scores, (method, structure, metric), patients, seed)
+                    metric: _summary(scores, (method, structure, metric), cohort.patients, seed)
                     for metric in protocol.metric_names
                 }
                 for structure in scores.structures(method)
@@ -81,8 +88,9 @@ def find(
     pairs: list[PairFindings] = []
     for second in methods[1:]:
         for metric in protocol.headline_names:
-            pairs += _pairs(scores, (methods[0], second), metric, patients, seed)
-    return Findings(found, tuple(pairs))
+            pairs += _pairs(scores, (methods[0], second), metric, cohort.patients, seed)
+    volumes = volume_findings(scores, methods)
+    return Findings(found, tuple(pairs), volumes, _subgroups(scores, methods, protocol, cohort, seed))
 
 
 def as_json(content: Any) -> Any:  # noqa: ANN401 - whatever the findings hold
@@ -109,6 +117,23 @@ def _summary(scores: Scores, key: tuple[str, str, str], patients: Mapping[str, s
     return summarise(
         [row.value for row in rows.values()], [row.reason for row in rows.values()], patients=who, seed=seed
     )
+
+
+def _subgroups(
+    scores: Scores, methods: Sequence[str], protocol: Protocol, cohort: Cohort, seed: int
+) -> tuple[SubgroupFindings, ...]:
+    keys = [
+        (method, structure, metric)
+        for method in methods
+        for structure in scores.structures(method)
+        for metric in protocol.headline_names
+    ]
+    found = []
+    for grouping in cohort.groupings:
+        for key in keys:
+            told = {case: (row.value, row.reason) for case, row in scores.by_case(*key).items()}
+            found.append(subgroup_findings(key, grouping, told, patients=cohort.patients, seed=seed))
+    return with_holm(found)
 
 
 def _pairs(
