@@ -64,7 +64,7 @@ class Plan:
         return sum(self.rates.seconds(item.extent.voxels) for item in self.to_make)
 
     def wall_seconds(self, workers: int) -> float:
-        """From begin to end, where each worker has a core and the disk keeps up; at least the largest case."""
+        """From begin to end, with a core for each worker and a fast disk; at least the largest case."""
         longest = max((self.rates.seconds(item.extent.voxels) for item in self.to_make), default=0.0)
         return max(self.seconds / workers, longest)
 
