@@ -104,3 +104,11 @@ def test_durations_have_the_two_units_that_matter():
         "23 h 59 min",
         "1 d 0 h",
     ]
+
+
+def test_what_is_no_case_is_called_by_its_name():
+    file = io.StringIO()
+    with CaseProgress("index/shard", 2, console=Console(file=file, width=100)) as shown:
+        shown.count(Outcome("00", "done"))
+        assert "1 of 2 shards" in shown.told()
+    assert file.getvalue() == "index: 1 shard in 0 s: 1 done\n"

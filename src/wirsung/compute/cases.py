@@ -41,7 +41,7 @@ def map_cases(
         tasks: Case id to the function's argument, or pairs of them.
         workers: Processes; 1 stays in this one. A case that kills its worker is tried once more and then
             fails alone.
-        description: What the progress says.
+        description: What the progress says; after a slash what it counts, where that is no case.
         cluster: `tcp://HOST:PORT` of a Dask scheduler, `local:N` or `slurm:FILE.toml`, in place of workers.
         limits: Of each case and each worker; a time or memory limit puts even one worker in its own process.
 

@@ -32,7 +32,9 @@ class CaseProgress:
         clock: Callable[[], float] = time.monotonic,
         console: Console | None = None,
     ) -> None:
-        self._description, self._total, self._clock = description, total, clock
+        self._description, _, noun = description.partition("/")
+        self._noun = noun or "case"
+        self._total, self._clock = total, clock
         self._console = console or Console(stderr=True)
         self._counts: Counter[str] = Counter()
         self._began = self._said = clock()
@@ -67,10 +69,10 @@ class CaseProgress:
     def told(self) -> str:
         """How far it is, such as `1,204 of 36,390 cases, 310 cases/min, 2 h 5 min left, 12 failed`."""
         of_total = f" of {self._total:,}" if self._total is not None else ""
-        parts = [f"{self._counts.total():,}{of_total} cases"]
+        parts = [f"{self._counts.total():,}{of_total} {self._noun}s"]
         rate = self.cases_per_minute()
         if rate > 0:
-            parts.append(f"{_three_digits(rate)} cases/min")
+            parts.append(f"{_three_digits(rate)} {self._noun}s/min")
             if self._total is not None and self._total > self._counts.total():
                 left_s = (self._total - self._counts.total()) / rate * 60
                 parts.append(f"{duration(left_s)} left")
@@ -89,7 +91,7 @@ class CaseProgress:
             f"{self._counts[name]:,} {name}" for name in ("done", "skipped", "failed") if self._counts[name]
         ]
         end = "" if is_whole else "ended early, "
-        total = f"{self._counts.total():,} case{'s' * (self._counts.total() != 1)}"
+        total = f"{self._counts.total():,} {self._noun}{'s' * (self._counts.total() != 1)}"
         counts = f": {', '.join(said)}" if said else ""
         return f"{end}{total} in {duration(self._clock() - self._began)}{counts}"
 

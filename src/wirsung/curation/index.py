@@ -159,7 +159,7 @@ def index_tree(
     for path in folder.glob(f"*{_SUFFIX}"):
         if path.name.removesuffix(_SUFFIX) not in shards:
             path.unlink()
-    outcomes = map_cases(_index_shard, shards, workers=workers, description="index", cluster=cluster)
+    outcomes = map_cases(_index_shard, shards, workers=workers, description="index/shard", cluster=cluster)
     for outcome in outcomes:
         if outcome.status == "failed":
             msg = f"{root} can't be indexed: {outcome.message}"

@@ -11,6 +11,7 @@ from wirsung.compute.atomic import write_json, write_text
 from wirsung.curation.deidentification.released import METADATA_FILE
 from wirsung.datasets.layout import COMBINED_FILE, IMAGE_FOLDERS, LABEL_FOLDERS, MASK_FOLDER, SUFFIX, Subset
 from wirsung.datasets.manifest import ManifestRow, StructureRow
+from wirsung.imaging.code_files import TABLE, VOXELS
 
 RECORD_FOLDER = ".curation"
 PROVENANCE_FILE = "provenance.jsonl"
@@ -47,7 +48,7 @@ class Record:
         for name in self.row.structures:
             yield labels / MASK_FOLDER / f"{name}{SUFFIX}"
         if self.row.structures:
-            yield labels / COMBINED_FILE
+            yield from (labels / name for name in (COMBINED_FILE, VOXELS, TABLE))
 
 
 def record_path(out: Path, case: str) -> Path:

@@ -121,8 +121,10 @@ def _check_clip(settings: CurateSettings, sources: Sequence[Source]) -> None:
     if not (settings.out / DESCRIPTION_FILE).is_file():
         return
     before = read_description(settings.out).clip_hu
+    if before == settings.clip_hu:
+        return
     stay = sorted(set(read_records(settings.out)).difference(item.case for item in sources))
-    if stay and before != settings.clip_hu:
+    if stay:
         msg = (
             f"{settings.out} was clipped to {before} HU and holds {stay[0]}, which is not in SRC, so it "
             f"can't be clipped to {settings.clip_hu} now. Choose another OUT, or the same --clip-hu."
