@@ -59,15 +59,17 @@ def test_an_evaluation_tells_its_scores_apart(references, predictions, table, tm
     given = EvaluateSettings(
         references, predictions, tmp_path / "out", scheme="pants-2", metadata=table, subgroups=("sex",)
     )
-    found = evaluate(given).summary["subgroups"]
+    done = evaluate(given)
+    found = done.summary["subgroups"]
     by_key = {(item["structure"], item["metric"]): item for item in found}
     levels = {level["level"]: level["summary"] for level in by_key["pancreas", "dsc"]["levels"]}
     assert {name: level["n"] for name, level in levels.items()} == {"F": 2, "M": 1, "unknown": 1}
     assert levels["M"]["mean"] == 1
     assert levels["F"]["mean"] < 1
     assert by_key["pancreas", "dsc"]["test"] == "Mann-Whitney"
-    volumes = {item["structure"]: item for item in evaluate(given).summary["volumes"]}
+    volumes = {item["structure"]: item for item in done.summary["volumes"]}
     assert volumes["pancreas"]["difference"]["n"] == 4
+    assert "pancreas, mean DSC by subgroup: prediction, sex F" in done.report.read_text(encoding="utf-8")
 
 
 def test_other_subgroups_are_another_summary_of_the_same_scores(references, predictions, table, tmp_path):

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +79,7 @@ def evaluate(settings: EvaluateSettings) -> Evaluation:
     reference = open_reference(settings, methods[0], by_class=chosen.by_class)
     cases = _cases(reference, methods[0], all_cases=settings.all_cases)
     cohort = open_cohort(settings, reference.patients, cases)
+    reference = replace(reference, patients=cohort.patients)
     tasks = {
         _key(case, methods, name=task.name.method): task
         for method in methods
@@ -114,6 +115,7 @@ def evaluate(settings: EvaluateSettings) -> Evaluation:
         settings.seed,
         command_of(settings),
         _notes(outcomes, tasks),
+        cohort,
     )
     write_scores(settings.out, scores, chosen.stamp)
     write_report(settings.out / REPORT_FILE, evaluated)
