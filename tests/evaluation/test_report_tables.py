@@ -3,7 +3,7 @@ from invented import invented
 
 from wirsung.evaluation import report_tables
 from wirsung.evaluation.protocol import protocol
-from wirsung.evaluation.report_tables import bounds_of, case_table, convention_table
+from wirsung.evaluation.report_tables import bounds_of, case_table, comparison_table, convention_table
 from wirsung.pages.template import Picture
 
 
@@ -39,3 +39,14 @@ def test_conventions_stand_beside_their_sources(name):
 
 def test_an_interval_with_one_end_is_none():
     assert bounds_of(0.1, float("nan"), 2) == ""
+
+
+def test_the_comparison_gives_the_effect_in_two_ways():
+    evaluated = invented(12, names=("pancreas",), methods=("ours", "theirs"))
+    table = comparison_table(evaluated.findings.comparisons)
+    found = evaluated.findings.comparisons[0].comparison
+    cell = table.rows[0][table.columns.index("effect, dz")]
+    assert cell.order == found.cohens_dz
+    assert cell.note == f"rank-biserial {found.rank_biserial:+.2f}".replace("-", "−").replace(
+        "rank−", "rank-"
+    )

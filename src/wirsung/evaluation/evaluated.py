@@ -2,11 +2,13 @@
 
 import math
 import shlex
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from wirsung.compute.cases import Outcome
+from wirsung.evaluation.cohort import Cohort
 from wirsung.evaluation.inputs import Method, Reference
 from wirsung.evaluation.protocol import Protocol, unit_of
 from wirsung.evaluation.scores import Score, Scores
@@ -33,6 +35,13 @@ class Evaluated:
     """What to type for the same scores; empty where nobody typed anything."""
     notes: dict[str, dict[str, str]] = field(default_factory=dict)
     """By method and case, what was done to a prediction before it was scored, such as resampling."""
+    cohort: Cohort = field(default_factory=Cohort)
+    """Whose the cases are."""
+
+    @property
+    def patients(self) -> Mapping[str, str]:
+        """Case to patient; a case without one is its own patient."""
+        return self.cohort.patients
 
     @property
     def leading_structure(self) -> str:

@@ -30,7 +30,8 @@ def definitions(evaluated: Evaluated) -> Iterator[tuple[str, str]]:
         yield "HD95", f"The larger of the two directions' 95th percentiles of the distances, {how}."
     if "pancreas" in evaluated.scores.structures(evaluated.methods[0].name):
         yield "Pancreas", "The whole gland: parenchyma, duct and lesion together."
-    yield from _of_volumes()
+    if evaluated.findings.volumes:
+        yield from _of_volumes()
     yield (
         "Undefined",
         "Both empty or reference empty: overlap and distances have no value. Prediction empty: DSC and NSD "
@@ -51,6 +52,11 @@ def definitions(evaluated: Evaluated) -> Iterator[tuple[str, str]]:
             "Two-sided Wilcoxon signed-rank test of differences rounded to 1e-9, zeros dropped; adjusted "
             "after Holm over the structures of one metric.",
         )
+        yield (
+            "Effect",
+            "Cohen's dz: the mean difference over the standard deviation of the differences. Rank-biserial "
+            "correlation: from -1, every case lower, to 1, every case higher.",
+        )
 
 
 def _of_volumes() -> Iterator[tuple[str, str]]:
@@ -65,6 +71,7 @@ def _of_volumes() -> Iterator[tuple[str, str]]:
         "reference's variance that the prediction itself explains; negative where the mean would do better.",
     )
     yield (
-        "ICC(A,1)",
-        "Intraclass correlation, absolute agreement of single measurements (McGraw and Wong, 1996).",
+        "ICC",
+        "Intraclass correlation of single measurements: (A,1) of absolute agreement, (C,1) of consistency, "
+        "which a constant shift leaves alone. After McGraw and Wong, 1996.",
     )

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
-from wirsung.evaluation.bland_altman import BlandAltman
 from wirsung.evaluation.case import LESION, LESION_PROBABILITY
 from wirsung.evaluation.evaluated import Evaluated
 from wirsung.evaluation.protocol import unit_of
@@ -12,6 +11,7 @@ from wirsung.evaluation.report_tables import metric_title, words_of
 from wirsung.evaluation.statistics import Summary
 from wirsung.evaluation.subgroups import SubgroupFindings
 from wirsung.evaluation.summary import MethodFindings
+from wirsung.evaluation.volumes import VolumeFindings, volume_pairs
 from wirsung.pages.distributions import box_plot
 from wirsung.pages.figures import (
     Curve,
@@ -91,7 +91,7 @@ def _roc_curve(evaluated: Evaluated, found: MethodFindings) -> Curve:
     curve = roc_with_band(
         [references[case].value > 0 for case in cases],
         [ranked_by[case].value for case in cases],
-        patients=[evaluated.reference.patients.get(case, case) for case in cases],
+        patients=[evaluated.patients.get(case, case) for case in cases],
         seed=evaluated.seed,
     )
     return Curve(
@@ -103,24 +103,22 @@ def _roc_curve(evaluated: Evaluated, found: MethodFindings) -> Curve:
     )
 
 
-def agreement_picture(evaluated: Evaluated, method: str, structure: str, found: BlandAltman) -> Picture:
+def agreement_picture(evaluated: Evaluated, found: VolumeFindings) -> Picture:
     """Bland-Altman plot of one structure's volume, a dot a case."""
-    references = evaluated.scores.by_case(method, structure, "reference_volume_ml")
-    volumes = evaluated.scores.by_case(method, structure, "volume_ml")
-    pairs = [(references[case].value, row.value) for case, row in volumes.items() if case in references]
     names = [item.name for item in evaluated.methods]
-    title = f"{words_of(structure)} volume" + (f", {method}" if len(names) > 1 else "")
+    title = f"{words_of(found.structure)} volume" + (f", {found.method}" if len(names) > 1 else "")
+    of = found.difference
     return bland_altman_plot(
-        pairs,
+        volume_pairs(evaluated.scores, found.method, found.structure),
         [
-            Line("bias", found.bias, found.bias_low, found.bias_high),
-            Line("+ 1.96 SD", found.upper, found.upper_low, found.upper_high),
-            Line("− 1.96 SD", found.lower, found.lower_low, found.lower_high),
+            Line("bias", of.bias, of.bias_low, of.bias_high),
+            Line("+ 1.96 SD", of.upper, of.upper_low, of.upper_high),
+            Line("− 1.96 SD", of.lower, of.lower_low, of.lower_high),
         ],
         labels=("mean of reference and prediction, ml", "prediction − reference, ml"),
-        series=names.index(method),
-        alternative=f"Bland-Altman plot of {title}: bias {found.bias:.1f} ml, limits of agreement "
-        f"{found.lower:.1f} to {found.upper:.1f} ml, {found.n} cases.",
+        series=names.index(found.method),
+        alternative=f"Bland-Altman plot of {title}: bias {of.bias:.1f} ml, limits of agreement "
+        f"{of.lower:.1f} to {of.upper:.1f} ml, {of.n} cases.",
         caption=f"Bland-Altman plot of the {title}: bias and limits of agreement with their 95 % intervals.",
     )
 

@@ -9,7 +9,7 @@ from wirsung.evaluation.detection import Proportion
 from wirsung.evaluation.evaluated import Evaluated
 from wirsung.evaluation.protocol import Protocol, unit_of
 from wirsung.evaluation.scores import Score
-from wirsung.evaluation.statistics import Summary
+from wirsung.evaluation.statistics import Comparison, Summary
 from wirsung.evaluation.subgroups import SubgroupFindings
 from wirsung.evaluation.summary import MethodFindings, PairFindings
 from wirsung.pages.template import Cell, Picture, Table
@@ -178,12 +178,23 @@ def comparison_table(pairs: Sequence[PairFindings]) -> Table:
                 _p_value(found.p_wilcoxon),
                 _p_value(item.p_holm),
                 _p_value(found.p_t),
+                _effect(found),
                 Cell(f"{found.second_higher} / {found.first_higher}", float(found.second_higher)),
                 Cell(str(found.n), float(found.n), f"{found.left_out} left out" if found.left_out else ""),
             )
         )
     first, second = pairs[0].first, pairs[0].second
-    columns = ("structure", "metric", "mean difference", "p", "p, Holm", "p, t test", "higher / lower", "n")
+    columns = (
+        "structure",
+        "metric",
+        "mean difference",
+        "p",
+        "p, Holm",
+        "p, t test",
+        "effect, dz",
+        "higher / lower",
+        "n",
+    )
     caption = (
         f"Paired by case: {second} minus {first}; higher / lower counts cases where {second} has more / less."
     )
@@ -272,6 +283,17 @@ def _undefined(summaries: dict[str, Summary], metrics: Sequence[str]) -> str:
         for reason, count in summaries[metric].undefined.items():
             most[reason] = max(count, most.get(reason, 0))
     return ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in most.items()) or "none"
+
+
+def _effect(found: Comparison) -> Cell:
+    """Cohen's dz, and the rank-biserial correlation below."""
+    rank = (
+        f"rank-biserial {signed(found.rank_biserial, 2)}"
+        if found.rank_biserial == found.rank_biserial
+        else ""
+    )
+    order = found.cohens_dz if found.cohens_dz == found.cohens_dz else math.inf
+    return Cell(signed(found.cohens_dz, 2), order, rank)
 
 
 def _unit_suffix(metric: str) -> str:
