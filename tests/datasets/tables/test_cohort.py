@@ -1,0 +1,43 @@
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from wirsung.datasets.tables.cohort import cohort, slice_axis
+
+
+def test_a_cohort_is_told_case_by_case(tables):
+    found = cohort("ours", *tables)
+    assert found.cases == 4
+    np.testing.assert_array_equal(found.numbers["age_years"], [60, 70, np.nan, 50])
+    np.testing.assert_array_equal(found.numbers["in_plane_spacing_mm"], [0.8] * 4)
+    np.testing.assert_array_equal(found.numbers["slice_thickness_mm"], [2.5] * 4)
+    np.testing.assert_array_equal(found.numbers["tumour_volume_mm3"], [2000, np.nan, np.nan, 4000])
+    np.testing.assert_array_equal(found.numbers["tumours_per_positive_ct"], [1, np.nan, np.nan, 3])
+    np.testing.assert_array_equal(found.numbers["tumour_hu"], [60, np.nan, np.nan, 40])
+    np.testing.assert_array_equal(found.numbers["pancreas_volume_mm3"], [80000, 70000, np.nan, np.nan])
+    assert found.words["tumour"] == ["yes", "no", "no", "yes"]
+    assert "dilated_duct" not in found.words
+
+
+def test_without_measured_masks_there_are_no_volumes(tables):
+    assert "tumour_hu" not in cohort("ours", tables[0]).numbers
+
+
+@pytest.mark.parametrize(
+    ("spacing", "axis"),
+    [
+        ((0.625, 0.625, 0.8), 2),
+        ((5.0, 0.80, 0.80), 0),
+        ((0.7, 3.0, 0.7), 1),
+        ((1.5, 1.5, 1.5), 2),
+        ((0.7, 0.8, 0.9), 2),
+        ((0.98, 0.98, 0.5), 2),
+    ],
+)
+def test_slices_lie_across_the_odd_spacing(spacing, axis):
+    assert slice_axis(np.array([spacing])).tolist() == [axis]
+
+
+def test_a_dilated_duct_is_told_where_the_manifest_knows(tables):
+    manifest = tables[0].append_column("dilated_duct", pa.array([True, None, False, True]))
+    assert cohort("ours", manifest).words["dilated_duct"] == ["yes", None, "no", "yes"]
