@@ -1,12 +1,22 @@
 import math
 
 import numpy as np
+import pingouin
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
-from wirsung.evaluation.statistics import bootstrap_mean, compare, holm, summarise
+from wirsung.evaluation.statistics import (
+    bootstrap_mean,
+    bootstrap_means,
+    by_patient,
+    compare,
+    compare_columns,
+    holm,
+    summarise,
+)
 
 fractions = st.lists(st.floats(0, 1), min_size=2, max_size=30)
 
@@ -113,3 +123,93 @@ def test_holm_is_computed_as_by_hand_and_skips_nan():
     assert holm([0.01, math.nan, 0.04, 0.03])[0] == pytest.approx(0.03)
     assert math.isnan(holm([0.01, math.nan])[1])
     assert holm([0.5, 0.9]) == [1.0, 1.0]
+
+
+def plain_bootstrap(values, seed, resamples):
+    """Draw, average, repeat."""
+    generator = np.random.default_rng(seed)
+    drawn = generator.integers(len(values), size=(resamples, len(values)))
+    return np.percentile(values[drawn].mean(axis=1), [2.5, 97.5])
+
+
+def test_bootstrap_draws_cases_and_takes_the_percentiles_of_their_means():
+    values = np.random.default_rng(8).random(25)
+    assert bootstrap_mean(values, seed=9, resamples=2000) == pytest.approx(
+        tuple(plain_bootstrap(values, 9, 2000)), abs=1e-12
+    )
+
+
+def test_many_columns_have_the_intervals_of_each_alone():
+    columns = np.random.default_rng(4).random((30, 5))
+    low, high = bootstrap_means(columns, seed=2, resamples=500)
+    for index in range(5):
+        alone = bootstrap_mean(columns[:, index], seed=2, resamples=500)
+        assert (low[index], high[index]) == pytest.approx(alone, abs=1e-12)
+
+
+def test_a_bootstrap_too_large_to_keep_its_draws_is_like_any_other():
+    values = np.random.default_rng(5).normal(size=4000)
+    low, high = bootstrap_mean(values, seed=1, resamples=2000)
+    error = values.std() / math.sqrt(4000)
+    assert (low, high) == pytest.approx(
+        (values.mean() - 1.96 * error, values.mean() + 1.96 * error), abs=error / 5
+    )
+
+
+@given(st.integers(0, 10_000), st.integers(6, 40))
+def test_both_tests_equal_scipys_to_ten_digits(seed, n):
+    generator = np.random.default_rng(seed)
+    first = generator.random(n)
+    second = np.clip(first + generator.normal(0.02, 0.1, n), 0, 1)
+    found = compare(first.tolist(), second.tolist(), seed=seed)
+    assert found.p_t == pytest.approx(stats.ttest_rel(second, first).pvalue, abs=1e-10)
+    assert found.p_wilcoxon == pytest.approx(stats.wilcoxon(np.round(second - first, 9)).pvalue, abs=1e-10)
+
+
+@pytest.mark.filterwarnings("ignore:The inplace keyword")
+def test_tests_and_effect_sizes_equal_pingouins():
+    generator = np.random.default_rng(11)
+    first = generator.random(30)
+    second = first + generator.normal(0.05, 0.1, 30)
+    found = compare(first.tolist(), second.tolist())
+    wilcoxon = pingouin.wilcoxon(second, first)
+    t = pingouin.ttest(second, first, paired=True)
+    p_name = next(name for name in t.columns if name.lower().startswith("p"))
+    assert found.p_t == pytest.approx(float(t[p_name].iloc[0]), abs=1e-10)
+    assert found.cohens_dz == pytest.approx(float(t["T"].iloc[0]) / math.sqrt(30), abs=1e-7)
+    assert found.rank_biserial == pytest.approx(float(wilcoxon["RBC"].iloc[0]), abs=1e-10)
+
+
+def test_every_case_is_higher_lower_or_equal():
+    found = compare([0.5, 0.6, 0.7, 0.8], [0.6, 0.5, 0.7, 0.8])
+    assert (found.second_higher, found.first_higher, found.equal, found.n) == (1, 1, 2, 4)
+
+
+def test_the_tests_take_each_patient_once():
+    first, second = [0.5, 0.5, 0.6, 0.7], [0.6, 0.8, 0.5, 0.9]
+    found = compare(first, second, patients=["p", "p", "q", "r"])
+    differences = [0.2, -0.1, 0.2]
+    assert (found.n, found.patients) == (4, 3)
+    assert found.mean_difference == pytest.approx(0.125)
+    assert found.p_t == pytest.approx(stats.ttest_1samp(differences, 0).pvalue, abs=1e-10)
+    assert found.p_wilcoxon == pytest.approx(stats.wilcoxon(np.round(differences, 9)).pvalue, abs=1e-10)
+
+
+def test_means_of_patients_come_in_their_order():
+    assert by_patient(np.array([1.0, 5.0, 3.0]), ["b", "a", "b"]).tolist() == [2.0, 5.0]
+    assert by_patient(np.array([1.0, 5.0]), None).tolist() == [1.0, 5.0]
+
+
+def test_columns_are_compared_on_their_own_cases():
+    columns = np.array([[0.1, math.nan], [0.2, 0.3], [math.nan, 0.1], [-0.1, 0.2]])
+    found = compare_columns(columns, seed=6)
+    for index in range(2):
+        alone = compare(np.zeros(4).tolist(), columns[:, index].tolist(), seed=6)
+        assert found[index].n == alone.n == 3
+        assert found[index].p_t == alone.p_t
+        assert (found[index].low, found[index].high) == pytest.approx((alone.low, alone.high), abs=1e-12)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
+def test_holm_equals_statsmodels(values):
+    assert holm(values) == pytest.approx(multipletests(values, method="holm")[1].tolist(), abs=1e-10)
