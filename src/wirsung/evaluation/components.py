@@ -84,6 +84,14 @@ class Components:
         groups = np.split(order, bounds) if self.count else []
         return np.array([_diameter(self._faces(runs, spacing_mm)) for runs in groups])
 
+    def kept(self, keep: NDArray[np.bool_]) -> "Components":
+        """Only the components that are kept, numbered anew in the same order."""
+        runs = keep[self.numbers]
+        numbers = (np.cumsum(keep) - 1)[self.numbers[runs]]
+        return Components(
+            self.shape, self.rows[runs], self.starts[runs], self.stops[runs], numbers, int(keep.sum())
+        )
+
     def label_map(self) -> NDArray[np.int32]:
         """Each voxel's component, counted from 1; 0 outside."""
         labels = np.zeros(self.shape, dtype=np.int32, order="F")

@@ -65,7 +65,7 @@ def auc(positive: Sequence[bool], scores: Sequence[float]) -> Auc:
     if m == 0 or n == 0:
         missing = "positive" if m == 0 else "negative"
         return Auc(math.nan, math.nan, math.nan, math.nan, f"undefined: no {missing} case", m, n)
-    above, below = _placements(values[is_positive], values[~is_positive])
+    above, below = placements(values[is_positive], values[~is_positive])
     area = float(above.mean())
     if area in (0.0, 1.0):
         bound = _ALPHA ** (1 / min(m, n))
@@ -96,6 +96,25 @@ def roc_curve(positive: Sequence[bool], scores: Sequence[float]) -> tuple[list[f
     return [0.0, *(false / false[-1]).tolist()], [0.0, *(true / true[-1]).tolist()]
 
 
+def average_precision(positive: Sequence[bool], scores: Sequence[float]) -> float:
+    """The average precision by case, 0 to 1: precision over the steps of recall; NaN without a positive.
+
+    Ties are one step. Nothing is interpolated, so it is not the area under a drawn curve.
+
+    Example:
+        >>> round(average_precision([False, False, True, True], [0.1, 0.4, 0.35, 0.8]), 6)
+        0.833333
+    """
+    is_positive, values = np.asarray(positive, dtype=bool), np.asarray(scores, dtype=np.float64)
+    if not is_positive.any():
+        return math.nan
+    order = np.argsort(-values, kind="stable")
+    last_of_tie = np.flatnonzero(np.append(np.diff(values[order]) != 0, True))
+    true = np.cumsum(is_positive[order])[last_of_tie]
+    steps = np.diff(true, prepend=0) / true[-1]
+    return float(np.sum(steps * true / (last_of_tie + 1)))
+
+
 def proportion(hits: int, total: int) -> Proportion:
     """The fraction with Wilson's 95 % interval.
 
@@ -116,10 +135,16 @@ def proportion(hits: int, total: int) -> Proportion:
     return Proportion(share, low, high, hits, total)
 
 
-def _placements(
+def placements(
     positives: NDArray[np.float64], negatives: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """For each positive the share of negatives below it, for each negative that of positives above it."""
+    """For each positive the share of negatives below it, for each negative that of positives above it.
+
+    Example:
+        >>> above, below = placements(np.array([3.0, 1.0]), np.array([2.0, 1.0]))
+        >>> above.tolist(), below.tolist()
+        ([1.0, 0.25], [0.5, 0.75])
+    """
     m, n = positives.size, negatives.size
     ranks = stats.rankdata(np.concatenate([positives, negatives]))
     above = (ranks[:m] - stats.rankdata(positives)) / n
