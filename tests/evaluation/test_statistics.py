@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pingouin
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
@@ -210,6 +210,7 @@ def test_columns_are_compared_on_their_own_cases():
         assert (found[index].low, found[index].high) == pytest.approx((alone.low, alone.high), abs=1e-12)
 
 
+@settings(max_examples=10)  # statsmodels takes a tenth of a second each
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
 def test_holm_equals_statsmodels(values):
     assert holm(values) == pytest.approx(multipletests(values, method="holm")[1].tolist(), abs=1e-10)
