@@ -67,6 +67,17 @@ def test_masks_are_painted_in_a_label_maps_scheme_and_keep_their_overlaps_in_the
     assert whole.codes.mask("pancreas").voxels.sum() == 216
 
 
+def test_only_the_masks_that_are_wanted_are_read(known, tmp_path):
+    for name in ("liver", "spleen"):
+        write_nifti(tmp_path / f"{name}.nii.gz", Volume(np.ones(known.SHAPE, bool), known.AFFINE))
+    (tmp_path / "aorta.nii.gz").write_bytes(b"damaged")
+    folder = MaskFolder("a", tmp_path)
+    chosen = mask_scheme(folder.structure_names())
+    labels = Source(folder, chosen).read([chosen.value("liver"), chosen.value("spleen")])
+    assert labels.codes.structures == ("liver", "spleen")
+    assert labels.values_of([chosen.value("aorta")]) == ()
+
+
 def test_a_source_knows_its_files(tmp_path):
     assert not Source(tmp_path / "a.nii.gz", scheme("pants-2")).is_there
     missing = Source(MaskFolder("a", tmp_path / "masks" / "a"), mask_scheme(["liver"]))

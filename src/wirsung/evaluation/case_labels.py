@@ -1,6 +1,6 @@
 """What one side says of one case: a volume, and which of its values make a structure."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -49,8 +49,11 @@ class Source:
         """The structures with a mask; None for a label map, which tells all of its scheme."""
         return None if isinstance(self.place, Path) else self.place.structure_names()
 
-    def read(self) -> "CaseLabels":
+    def read(self, values: Collection[int] | None = None) -> "CaseLabels":
         """The labels.
+
+        Args:
+            values: Of the scheme; of masks that keep their overlaps, the others are not read.
 
         Raises:
             WirsungError: A file can't be read, is no mask or label map, or holds a value the scheme has not.
@@ -62,7 +65,8 @@ class Source:
         folder = self.place
         if isinstance(folder, Case):
             folder = MaskFolder(folder.id, folder.mask_path("").parent)
-        codes = folder.codes([item.name for item in self.scheme.classes])
+        wanted = [item.name for item in self.scheme.classes if values is None or item.value in values]
+        codes = folder.codes(wanted)
         return CaseLabels(codes.volume, self.scheme, codes)
 
 

@@ -108,7 +108,12 @@ def _scene(evaluated: Evaluated, case: str) -> _Scene:
     for index, method in enumerate(evaluated.methods[: len(_PREDICTIONS)]):
         try:
             reference = evaluated.reference.source(case, method)
-            sides = read_sides(reference, method.source(case), case, resample=True)
+            shown = [
+                view
+                for view in evaluated.reference.views_for(method)[0]
+                if view.structure in {evaluated.leading_structure, LESION}
+            ]
+            sides = read_sides(reference, method.source(case), case, views=shown, resample=True)
         except WirsungError:
             if index == 0:
                 raise

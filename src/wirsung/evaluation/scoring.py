@@ -80,14 +80,28 @@ def score_task(task: Task) -> CaseScores:
 
 
 def read_sides(
-    reference: Source, prediction: Source, case: str, *, resample: bool = False
+    reference: Source,
+    prediction: Source,
+    case: str,
+    *,
+    views: Sequence[View] | None = None,
+    resample: bool = False,
 ) -> tuple[CaseLabels, CaseLabels, str]:
     """The labels of both sides on the reference's grid, and a note on what was done to the prediction.
+
+    Args:
+        reference: Where they lie.
+        prediction: Where they lie.
+        case: For messages.
+        views: What is wanted of masks; by default all.
+        resample: Bring a prediction on another grid onto the reference's.
 
     Raises:
         WirsungError: A file is missing or damaged, holds a value its scheme does not, or the grids differ.
     """
-    one, other = reference.read(), prediction.read()
+    wanted = None if views is None else [value for view in views for value in view.reference_values]
+    others = None if views is None else [value for view in views for value in view.prediction_values]
+    one, other = reference.read(wanted), prediction.read(others)
     moved, note = on_grid_of(one.volume, other.volume, case=case, resample=resample)
     return one, other.moved_to(moved), note
 
