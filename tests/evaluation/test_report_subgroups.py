@@ -35,7 +35,7 @@ def test_the_table_tests_whether_centres_differ(evaluated):
     groups = [[rows[case].value for case in evaluated.cases[k::4]] for k in range(4)]
     row = dict(zip(table.columns, table.rows[0], strict=True))
     assert row["p"].order == pytest.approx(stats.kruskal(*groups).pvalue)
-    assert row["cases by level"] == "centre-0 10, centre-1 10, centre-2 10, centre-3 10"
+    assert row["cases by level"] == "centre-0: 10; centre-1: 10; centre-2: 10; centre-3: 10"
 
 
 def test_one_centre_makes_no_subgroups(evaluated):

@@ -247,7 +247,7 @@ def subgroup_table(findings: Sequence[SubgroupFindings]) -> Table:
             item.test or "–",
             _p_value(item.p),
             _p_value(item.p_holm),
-            ", ".join(f"{level.level} {level.summary.n}" for level in item.levels),
+            "; ".join(f"{level.level}: {level.summary.n}" for level in item.levels),
         )
         for item in findings
     ]
