@@ -11,6 +11,7 @@ from wirsung.evaluation.case import CaseName, Pair, mask_of, score_case
 from wirsung.evaluation.protocol import METRICS, protocol
 from wirsung.evaluation.surface import surface_distances, surfel_distances
 from wirsung.evaluation.views import views
+from wirsung.imaging.nifti import read_label_map
 from wirsung.imaging.volume import Volume
 
 PANTS = protocol("pants")
@@ -237,3 +238,18 @@ def test_a_prediction_without_a_mask_of_the_structure_is_missing():
     reference, prediction = random_pair(1, fortran=False)
     rows = score_case(NAME, Pair(reference, prediction), VIEWS, predicted={"pancreas"})
     assert {row.reason for row in rows if row.structure == "pancreatic_lesion"} == {"prediction_missing"}
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_the_decathlons_scores_of_a_real_prediction_are_those_of_its_own_library(shared_data):
+    peer = pytest.importorskip("surface_distance", reason="surface-distance-based-measures isn't installed")
+    folder = shared_data / "pancreas_predictions"
+    volumes = [read_label_map(folder / name / "040.nii.gz") for name in ("reference", "CE")]
+    chosen = views(scheme("pancreas"), scheme("pancreas"), by_class=True)
+    rows = score_case(CaseName("040", "CE", protocol("msd")), Pair(*volumes), chosen)
+    found = {row.metric: row.value for row in rows}
+    masks = [np.asarray(volume.voxels == 1) for volume in volumes]
+    theirs = peer.compute_surface_distances(*masks, volumes[0].spacing_mm)
+    assert found["nsd_5mm"] == pytest.approx(peer.compute_surface_dice_at_tolerance(theirs, 5.0), rel=1e-9)
+    assert found["hd95"] == pytest.approx(peer.compute_robust_hausdorff(theirs, 95), rel=1e-9)
+    assert found["dsc"] == pytest.approx(peer.compute_dice_coefficient(*masks), rel=1e-12)

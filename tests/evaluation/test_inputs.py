@@ -163,3 +163,19 @@ def test_lesion_probabilities_may_lie_beside_folders_of_masks(known, mask_folder
         write_nifti(mask_folders[1] / f"{case}_lesion.nii.gz", probability)
     done = evaluate(EvaluateSettings(*mask_folders, tmp_path / "scores"))
     assert value(done, "a", "pancreatic_lesion", "lesion_probability_max") == 0.5
+
+
+def test_label_maps_and_masks_are_compared_on_one_dataset(known, dataset, folders, tmp_path):
+    maps = folders("maps", {"one": known.label_map((known.PANCREAS, 1), (known.LESION, 2))})
+    write_masks(tmp_path / "masks" / "one", known, {"pancreas": moved(known.PANCREAS)})
+    done = evaluate(
+        EvaluateSettings(dataset, maps, tmp_path / "scores", also=(tmp_path / "masks",), scheme="pants-2")
+    )
+    assert [method["scheme"] for method in done.summary["methods"]] == ["pants-2", "masks"]
+    found = {
+        (item["structure"], item["metric"]): item["comparison"]["mean_difference"]
+        for item in done.summary["comparisons"]
+    }
+    # The moved 6-cube shares five sixths of itself; the lesion is of the first method alone.
+    assert found["pancreas", "dsc"] == pytest.approx(-1 / 6)
+    assert "pancreatic_lesion" not in done.summary["methods"][1]["structures"]
