@@ -87,3 +87,26 @@ def test_the_test_rejects_one_in_twenty_of_equal_methods():
         rejected += compare_aucs(positive, first, second).p < 0.05
     # Within four standard errors of 0.05 and the little that the test is known to be off at this size.
     assert rejected / runs == pytest.approx(0.05, abs=4 * math.sqrt(0.05 * 0.95 / runs) + 0.005)
+
+
+def test_the_example_of_the_paper_is_as_sas_prints_it():
+    # DeLong et al., 1988: ovarian cancer with obstruction; albumin, total protein, K-G score, outcome. Data
+    # and results as in SAS/STAT's PROC LOGISTIC, example "Comparing Receiver Operating Characteristic Curves".
+    rows = """
+    3.0 5.8 10 0  3.2 6.3 5 1  3.9 6.8 3 1  2.8 4.8 6 0  3.2 5.8 3 1  0.9 4.0 5 0  2.5 5.7 8 0  1.6 5.6 5 1
+    3.8 5.7 5 1  3.7 6.7 6 1  3.2 5.4 4 1  3.8 6.6 6 1  4.1 6.6 5 1  3.6 5.7 5 1  4.3 7.0 4 1  3.6 6.7 4 0
+    2.3 4.4 6 1  4.2 7.6 4 0  4.0 6.6 6 0  3.5 5.8 6 1  3.8 6.8 7 1  3.0 4.7 8 0  4.5 7.4 5 1  3.7 7.4 5 1
+    3.1 6.6 6 1  4.1 8.2 6 1  4.3 7.0 5 1  4.3 6.5 4 1  3.2 5.1 5 1  2.6 4.7 6 1  3.3 6.8 6 0  1.7 4.0 7 0
+    3.7 6.1 5 1  3.3 6.3 7 1  4.2 7.7 6 1  3.5 6.2 5 1  2.9 5.7 9 0  2.1 4.8 7 1  2.8 6.2 8 0  4.0 7.0 7 1
+    3.3 5.7 6 1  3.7 6.9 5 1  3.6 6.6 5 1"""
+    albumin, protein, score, outcome = np.array(rows.split(), dtype=float).reshape(-1, 4).T
+    positive, score = outcome == 0, 10 - score
+    areas = [
+        (found.value, found.se) for found in (auc(positive, -item) for item in (albumin, score, protein))
+    ]
+    assert np.round(areas, 4).tolist() == [[0.7366, 0.0927], [0.7258, 0.1028], [0.6478, 0.1]]
+    compared = compare_aucs(positive, -score, -albumin)
+    assert np.round([compared.difference, compared.se, compared.p], 4).tolist() == [0.0108, 0.0953, 0.9102]
+    assert np.round([compared.low, compared.high], 4).tolist() == [-0.1761, 0.1976]
+    compared = compare_aucs(positive, -score, -protein)
+    assert np.round([compared.difference, compared.se, compared.p], 4).tolist() == [-0.078, 0.1046, 0.4561]
