@@ -215,8 +215,8 @@ def detection_table(found: Sequence[MethodFindings]) -> Table:
             (
                 item.name,
                 Cell.number(area.value, 3, f"{bounds}{area.interval}"),
-                _proportion(item.detection.sensitivity),
-                _proportion(item.detection.specificity),
+                share_cell(item.detection.sensitivity),
+                share_cell(item.detection.specificity),
                 Cell(str(area.positives), float(area.positives)),
                 Cell(str(area.negatives), float(area.negatives)),
                 said or "none",
@@ -307,7 +307,8 @@ def _p_value(value: float) -> Cell:
     return Cell("< 0.001" if value < 0.001 else f"{value:.3f}", value)
 
 
-def _proportion(found: Proportion) -> Cell:
+def share_cell(found: Proportion) -> Cell:
+    """A fraction with its interval, and of how many."""
     if not found.total:
         return Cell.number(math.nan, 3, "no such case")
     interval = f"{found.low:.3f} to {found.high:.3f}; {found.hits} of {found.total}"
