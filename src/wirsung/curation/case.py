@@ -17,7 +17,7 @@ from wirsung.curation.deidentification.released import METADATA_FILE, ReleasedMe
 from wirsung.curation.deidentification.self_check import Outputs, files_below, refuse_leaks
 from wirsung.curation.dicom_facts import read_dicom
 from wirsung.curation.intake import Source, dicom_files
-from wirsung.curation.labels import read_labels
+from wirsung.curation.labels import Labels, read_labels
 from wirsung.curation.measure import measure_codes, sha256_of_voxels
 from wirsung.curation.measure_kernels import clip
 from wirsung.curation.merging import merged_codes, turned_codes
@@ -64,6 +64,10 @@ class CaseTask:
     key: bytes = field(repr=False)
     """For pseudonyms; empty where there is no DICOM."""
     run: str
+    resample_labels: bool = False
+    """Whether labels on another grid are put onto the image's."""
+    even_spacing: bool = False
+    """Whether slices at uneven distances are put onto an even grid."""
     is_reviewed: bool = False
     """Whether somebody has looked for text in the image and found none."""
 
@@ -121,7 +125,7 @@ def _curated(task: CaseTask, mark: str) -> Record:
     source = task.source
     image = _read_image(task)
     came_in = axis_codes(image.volume.affine)
-    codes, dropped = _codes(source, task.scheme, image.volume) if source.has_labels else (None, ())
+    codes, labels = _codes(task, image.volume) if source.has_labels else (None, None)
     turned, converted = _converted(image, task)
     image = replace(image, volume=turned)
     codes = turned_codes(codes, turned, AXIS_CODES) if codes else None
@@ -137,10 +141,11 @@ def _curated(task: CaseTask, mark: str) -> Record:
             "files": len(_files(source)),
             "axis_codes": [came_in, AXIS_CODES],
             **converted,
-            "notes": dict(image.notes),
-            "labels": "label map" if source.label_map else "masks" if source.masks else None,
+            "notes": {**image.notes, **(labels.repairs.counts if labels else {})},
+            "labels": source.labels_kind,
             "label_scheme": task.scheme.name if source.has_labels else None,
-            "dropped": list(dropped),
+            "labels_fetched_mm": round(labels.repairs.farthest_mm, 4) if labels else 0.0,
+            "dropped": list(labels.dropped) if labels else [],
         }
         row = _row(task, image, written)
         record = Record(source.case, mark, task.run, row, written.rows, done, dict(task.metadata.values))
@@ -186,13 +191,18 @@ def _read_image(task: CaseTask) -> _Image:
         return _Image(volume, source.modality or told or task.modality, notes=notes)
     files = _dicom_files(source)
     patient = task.metadata.values.get("patient", "")
-    series = read_dicom(files, task.key, patient, is_reviewed=task.is_reviewed)
+    series = read_dicom(
+        files, task.key, patient, is_reviewed=task.is_reviewed, even_spacing=task.even_spacing
+    )
     modality: Modality = "ct"
     if not series.is_ct:
         modality = told or task.modality
     if (series.is_ct and told in ("t1", "t2")) or (not series.is_ct and modality == "ct"):
         what = "CT" if series.is_ct else "MR"
-        msg = f"Case {source.case} is {what} by its DICOM headers. Say so in metadata.csv or with --modality."
+        msg = (
+            f"Case {source.case}: MODALITY, {source.case} is {what} by its DICOM headers. Say so in "
+            "metadata.csv or with --modality."
+        )
         raise ImageError(msg)
     facts = dict(series.facts)
     for column, value in series.identity.items():
@@ -209,10 +219,11 @@ def _looks_like_labels(volume: Volume) -> bool:
     return 1 < len(np.unique(voxels)) <= _MOST_LABELS
 
 
-def _codes(source: Source, scheme: Scheme, image: Volume) -> tuple[CodeVolume, tuple[str, ...]]:
-    """The codes of the labels on the image's grid, and the classes that are dropped."""
-    labels = read_labels(source, scheme, image)
-    return merged_codes(labels, image, case=source.case, name=source.image.name), labels.dropped
+def _codes(task: CaseTask, image: Volume) -> tuple[CodeVolume, Labels]:
+    """The codes of the labels on the image's grid, and what became of the labels."""
+    source = task.source
+    labels = read_labels(source, task.scheme, image, resample=task.resample_labels)
+    return merged_codes(labels, image, case=source.case, name=source.image.name), labels
 
 
 def _converted(image: _Image, task: CaseTask) -> tuple[Volume, dict[str, Any]]:
@@ -287,6 +298,7 @@ def _files(source: Source) -> dict[str, Path]:
     else:
         files = {"image": source.image}
     files |= {f"mask {path.name}": path for path in source.masks}
+    files |= {f"drawn {number}": path for number, path in enumerate(source.drawn)}
     return files | ({"labels": source.label_map} if source.label_map else {})
 
 
@@ -298,6 +310,7 @@ def _fingerprint(task: CaseTask) -> str:
         "clip_hu": task.clip_hu,
         "scheme": task.scheme if task.source.has_labels else None,
         "subset": task.source.subset,
+        "asked": (task.resample_labels and task.source.has_labels, task.even_spacing),
         # Another key makes other pseudonyms: one patient must not be two.
         "key": pseudonym(task.key, "key", "check") if task.source.kind == "dicom" else None,
     }

@@ -34,7 +34,12 @@ class DicomCase:
 
 
 def read_dicom(
-    files: Sequence[Path], key: bytes, patient: str = "", *, is_reviewed: bool = False
+    files: Sequence[Path],
+    key: bytes,
+    patient: str = "",
+    *,
+    is_reviewed: bool = False,
+    even_spacing: bool = False,
 ) -> DicomCase:
     """The one series in those files.
 
@@ -43,11 +48,12 @@ def read_dicom(
         key: Of the dataset, for the new identifiers and the dates.
         patient: As another source than the headers calls the patient.
         is_reviewed: Whether somebody has looked for text in the images and found none.
+        even_spacing: Whether slices at uneven distances are put onto an even grid.
 
     Raises:
         ImageError: They can't be read as one image, or may show text; the message has a code word.
     """
-    series = read_series(files)
+    series = read_series(files, resample_uneven=even_spacing)
     headers: ScanHeaders = read_scan_headers(files, series.identity.series_uid)
     if not is_reviewed:
         refuse_burned_in(headers.slices, series.volume, is_ct=series.modality == "CT")

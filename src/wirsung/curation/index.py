@@ -9,7 +9,7 @@ patients: it lies beside a dataset, never inside.
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from zlib import crc32
@@ -21,14 +21,14 @@ import pyarrow.parquet as pq
 
 from wirsung.compute.atomic import atomic_path
 from wirsung.compute.cases import Outcome, Skip, map_cases
-from wirsung.curation.index_rows import ROW_SCHEMA, Row, damage_of, rows_of, slices_of
+from wirsung.curation.index_rows import ROW_SCHEMA, DrawnFile, Row, damage_of, labels_of, rows_of, slices_of
 from wirsung.curation.pseudonyms import pseudonym
 from wirsung.errors import ManifestError, StorageError
 from wirsung.imaging.dicom import Stack, spoiled
 from wirsung.imaging.dicom_headers import Damaged
 from wirsung.imaging.dicom_stacks import find_stacks
 
-_VERSION = b"1"
+_VERSION = b"2"
 _SUFFIX = ".parquet"
 _ROWS_AT_ONCE = 50_000
 """Above, series are taken in sixteen parts."""
@@ -89,6 +89,25 @@ class Index:
             part = pc.utf8_slice_codeunits(pc.field("series"), 1, 2) == digit
             yield self._table(None, is_slice & part)
         yield self._table(None, is_slice & (pc.field("series") == ""))
+
+    def labels(self) -> list[DrawnFile]:
+        """The SEG and RTSTRUCT files, by path.
+
+        Raises:
+            StorageError: The index can't be read.
+        """
+        columns = ["file", "code", "frame_of_reference", "refers_to"]
+        rows = self._table(columns, pc.field("status") == "labels").to_pylist()
+        return sorted((labels_of(row, self.root) for row in rows), key=lambda item: item.path)
+
+    def known_instances(self, wanted: Iterable[str]) -> set[str]:
+        """Those of the slices' pseudonyms that are among the wanted.
+
+        Raises:
+            StorageError: The index can't be read.
+        """
+        among = pc.field("instance").isin(sorted(wanted))
+        return set(self._table(["instance"], (pc.field("status") == "slice") & among)["instance"].to_pylist())
 
     def damaged(self) -> list[tuple[Path, Damaged]]:
         """The files that should be slices and are damaged.

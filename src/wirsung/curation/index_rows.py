@@ -5,15 +5,33 @@ geometry stay. Rows turn back into slices, so that stacks are found in an index 
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from wirsung.curation.pseudonyms import pseudonym
+from wirsung.errors import WirsungError
 from wirsung.imaging.dicom_headers import Damaged, SetAside, SliceHeader, read_headers
+from wirsung.imaging.dicom_regions import read_references
 
 Row = dict[str, Any]
+
+DAMAGED_LABELS = "LABELS_DAMAGED"
+"""In place of a kind: a SEG or RTSTRUCT whose header can't be read."""
+
+
+@dataclass(frozen=True)
+class DrawnFile:
+    """A SEG or RTSTRUCT file, and what it was drawn on, as pseudonyms."""
+
+    path: Path
+    kind: str
+    frame_of_reference: str
+    refers_to: tuple[str, ...]
+    """Slices (`SliceHeader.instance`), then series (`SliceHeader.series_uid`)."""
+
 
 _TEXT, _NUMBERS = pa.string(), pa.list_(pa.float64())
 ROW_SCHEMA = pa.schema(
@@ -35,9 +53,13 @@ ROW_SCHEMA = pa.schema(
         pa.field("intercept", pa.float64()),
         pa.field("rescale_type", _TEXT),
         pa.field("has_lookup_table", pa.bool_()),
+        pa.field("instance", _TEXT),
+        pa.field("series_uid", _TEXT),
+        pa.field("refers_to", pa.list_(_TEXT)),
     ]
 )
-"""`status` is slice, aside or damaged; the columns after `code` are filled for slices."""
+"""`status` is slice, labels, aside or damaged; the columns after `code` are filled for slices. Labels are SEG
+and RTSTRUCT files: the last column says which slices and series they were drawn on."""
 
 _KNOWN_MODALITIES = ("CT", "MR", "PT", "NM", "US", "XA", "CR", "DX", "MG", "RF")
 _KNOWN_RESCALE_TYPES = ("", "HU", "US", "HU_MOD")
@@ -57,7 +79,8 @@ def rows_of(path: Path, file: str, stat: tuple[int, int], key: bytes) -> list[Ro
     try:
         slices = read_headers(path)
     except SetAside as aside:
-        return [{**beginning, "status": "aside", "code": aside.code}]
+        labels = _labels_row(path, key) if aside.code == "OTHER_OBJECT" else None
+        return [{**beginning, **(labels or {"status": "aside", "code": aside.code})}]
     except Damaged as problem:
         series = _hidden(key, "series", problem.series)
         return [{**beginning, "status": "damaged", "code": problem.code, "series": series}]
@@ -74,6 +97,31 @@ def slices_of(table: pa.Table, root: Path) -> Iterator[SliceHeader]:
 def damage_of(row: Mapping[str, Any], root: Path) -> tuple[Path, Damaged]:
     """The file and what is wrong with it."""
     return root / row["file"], Damaged(code=row["code"], series=row["series"] or "")
+
+
+def labels_of(row: Mapping[str, Any], root: Path) -> DrawnFile:
+    """The SEG or RTSTRUCT file of a row."""
+    frame, refers_to = row["frame_of_reference"] or "", tuple(row["refers_to"] or ())
+    return DrawnFile(root / row["file"], row["code"], frame, refers_to)
+
+
+def _labels_row(path: Path, key: bytes) -> Row | None:
+    """What a SEG or RTSTRUCT refers to; None where the file is neither."""
+    try:
+        found = read_references(path)
+    except WirsungError:
+        return {"status": "labels", "code": DAMAGED_LABELS, "refers_to": []}
+    if found is None:
+        return None
+    instances = [_hidden(key, "instance", uid) for uid in found.instances]
+    series = [_hidden(key, "uid", uid) for uid in found.series]
+    frame = _hidden(key, "frame_of_reference", found.frame_of_reference)
+    return {
+        "status": "labels",
+        "code": found.kind,
+        "frame_of_reference": frame,
+        "refers_to": instances + series,
+    }
 
 
 def _slice_row(item: SliceHeader, key: bytes) -> Row:
@@ -99,6 +147,8 @@ def _slice_row(item: SliceHeader, key: bytes) -> Row:
         "intercept": item.intercept,
         "rescale_type": rescale_type,
         "has_lookup_table": item.has_lookup_table,
+        "instance": _hidden(key, "instance", item.instance),
+        "series_uid": _hidden(key, "uid", item.series_uid),
     }
 
 
@@ -119,6 +169,8 @@ def _slice(row: Mapping[str, Any], root: Path) -> SliceHeader:
         rescale_type=row["rescale_type"],
         has_lookup_table=row["has_lookup_table"],
         moments=tuple(row["moments"]),
+        instance=row["instance"],
+        series_uid=row["series_uid"],
     )
 
 

@@ -45,14 +45,22 @@ class Source:
     """As the file's name says."""
     masks: tuple[Path, ...] = ()
     label_map: Path | None = None
+    drawn: tuple[Path, ...] = ()
+    """SEG and RTSTRUCT files that refer to the stack."""
     subset: Subset = "train"
     problem: str = ""
     """Why the case can't be curated; empty where it can be tried."""
 
     @property
     def has_labels(self) -> bool:
-        """Whether it comes with masks or a label map."""
-        return bool(self.masks) or self.label_map is not None
+        """Whether it comes with masks, a label map, SEG or RTSTRUCT."""
+        return bool(self.masks or self.drawn) or self.label_map is not None
+
+    @property
+    def labels_kind(self) -> str | None:
+        """What its labels are; None without any."""
+        kinds = {"label map": self.label_map, "masks": self.masks, "SEG or RTSTRUCT": self.drawn}
+        return next((kind for kind, found in kinds.items() if found), None)
 
     def failing(self, problem: str) -> "Source":
         """The same with a problem; the first one stays."""
@@ -259,8 +267,9 @@ def _label_maps(labels: Path, sources: Sequence[Source]) -> dict[str, Path]:
 
 
 def _with_label_map(item: Source, path: Path | None) -> Source:
-    if path is not None and item.masks:
-        return item.failing(f"{item.place} has {MASK_FOLDER}/, and {path.name} in --labels. Keep one.")
+    if path is not None and (item.masks or item.drawn):
+        own = f"{MASK_FOLDER}/" if item.masks else "SEG or RTSTRUCT"
+        return item.failing(f"{item.place} has {own}, and {path.name} in --labels. Keep one.")
     return replace(item, label_map=path)
 
 

@@ -1,4 +1,4 @@
-"""Masks of a case's structures on its image's grid, from mask files or from a label map."""
+"""Masks of a case's structures on its image's grid: from mask files, a label map, SEG or RTSTRUCT."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -8,10 +8,11 @@ import numpy as np
 
 from wirsung.anatomy.schemes import Scheme
 from wirsung.anatomy.structures import structures
+from wirsung.curation.drawn_labels import Repairs, drawn_mask, read_drawn, structures_of
 from wirsung.curation.intake import Source, stem
 from wirsung.datasets.painting import painting_order
-from wirsung.errors import LabelError, near_names
-from wirsung.imaging.arrays import Mask
+from wirsung.errors import GeometryError, LabelError, near_names
+from wirsung.imaging.arrays import Mask, Voxels
 from wirsung.imaging.geometry import same_grid_as
 from wirsung.imaging.nifti import read_label_map, read_mask
 from wirsung.imaging.volume import Volume
@@ -29,27 +30,37 @@ class Labels:
     """Each structure's mask on the image's grid, read when asked for; once."""
     files: Mapping[str, Path] = field(default_factory=dict)
     """Of each structure in painting order, where each is a mask file of its own; else empty."""
+    repairs: Repairs = field(default_factory=Repairs)
+    """What was done to the masks; complete when all were read."""
 
 
-def read_labels(source: Source, scheme: Scheme, image: Volume) -> Labels:
+def read_labels(source: Source, scheme: Scheme, image: Volume, *, resample: bool = False) -> Labels:
     """The labels of a case on the image's grid, as the image was read.
 
     A label map gives a structure all voxels that lie in it, parts included: the pancreas of a map with
-    pancreas 1 and lesion 2 is both. Mask files are taken as they are.
+    pancreas 1 and lesion 2 is both. Mask files, and what SEG and RTSTRUCT draw, are taken as they are.
+
+    Args:
+        source: The case.
+        scheme: What a label map's values, or masks' names, mean.
+        image: Whose grid counts.
+        resample: Whether a mask on another grid is put onto the image's by nearest voxels.
 
     Raises:
         LabelError: A value or a mask's name is not in the scheme, or a voxel holds no label.
         GeometryError: A mask lies on another grid, by more than the order of its axes.
         ImageError: A file is damaged.
     """
+    repairs = Repairs(may_resample=resample)
     if source.label_map is not None:
-        return _from_label_map(source, source.label_map, scheme, image)
-    return _from_masks(source, scheme, image)
+        return _from_label_map(source, source.label_map, scheme, image, repairs)
+    if source.drawn:
+        return _from_drawn(source, scheme, image, repairs)
+    return _from_masks(source, scheme, image, repairs)
 
 
-def _from_label_map(source: Source, path: Path, scheme: Scheme, image: Volume) -> Labels:
-    read = read_label_map(path)
-    voxels = same_grid_as(read, image, case=source.case, names=(source.image.name, path.name)).voxels
+def _from_label_map(source: Source, path: Path, scheme: Scheme, image: Volume, repairs: Repairs) -> Labels:
+    voxels = _on_grid(read_label_map(path), path, source, image, repairs)
     seen = np.zeros(max(*scheme.values, int(voxels.max())) + 1, dtype=bool)
     seen[voxels] = True
     unknown = sorted(set(np.flatnonzero(seen).tolist()).difference((0, *scheme.values)))
@@ -70,10 +81,18 @@ def _from_label_map(source: Source, path: Path, scheme: Scheme, image: Volume) -
             is_inside[list(within[name])] = True
             yield name, is_inside[voxels]
 
-    return Labels(told, tuple(dropped), masks())
+    return Labels(told, tuple(dropped), masks(), repairs=repairs)
 
 
-def _from_masks(source: Source, scheme: Scheme, image: Volume) -> Labels:
+def _from_drawn(source: Source, scheme: Scheme, image: Volume, repairs: Repairs) -> Labels:
+    found, dropped = read_drawn(source.drawn, scheme, case=source.case)
+    drawn = dict(structures_of(found))
+    told = painting_order(drawn)
+    masks = ((name, drawn_mask(drawn[name], name, image, repairs, case=source.case)) for name in told)
+    return Labels(told, dropped, masks, repairs=repairs)
+
+
+def _from_masks(source: Source, scheme: Scheme, image: Volume, repairs: Repairs) -> Labels:
     files: dict[str, list[Path]] = {}
     dropped: list[str] = []
     for path in source.masks:
@@ -85,12 +104,13 @@ def _from_masks(source: Source, scheme: Scheme, image: Volume) -> Labels:
 
     def masks() -> Iterator[tuple[str, Mask]]:
         for name in told:
-            found = [_mask(path, source, image) for path in files[name]]
+            found = [_on_grid(read_mask(path), path, source, image, repairs) for path in files[name]]
             yield name, found[0] if len(found) == 1 else np.logical_or.reduce(found)
 
     told = painting_order(files)
-    is_plain = all(len(found) == 1 for found in files.values())
-    return Labels(told, tuple(dropped), masks(), {name: files[name][0] for name in told} if is_plain else {})
+    is_plain = all(len(found) == 1 for found in files.values()) and not repairs.may_resample
+    plain = {name: files[name][0] for name in told} if is_plain else {}
+    return Labels(told, tuple(dropped), masks(), plain, repairs)
 
 
 def _structure_of(path: Path, case: str, scheme: Scheme) -> str | None:
@@ -108,7 +128,12 @@ def _structure_of(path: Path, case: str, scheme: Scheme) -> str | None:
     raise LabelError(msg)
 
 
-def _mask(path: Path, source: Source, image: Volume) -> Mask:
-    names = (source.image.name, path.name)
-    mask: Mask = same_grid_as(read_mask(path), image, case=source.case, names=names).voxels
-    return mask
+def _on_grid(read: Volume, path: Path, source: Source, image: Volume, repairs: Repairs) -> Voxels:
+    """The voxels of a label map or mask on the image's grid."""
+    try:
+        names = (source.image.name, path.name)
+        return same_grid_as(read, image, case=source.case, names=names).voxels
+    except GeometryError:
+        if not repairs.may_resample:
+            raise
+    return repairs.resampled(read, image, path.name, source.case)

@@ -155,7 +155,8 @@ def _by_stacks(
         workers=settings.workers,
         cluster=settings.cluster,
     )
-    return by_stacks(sources, settings.source, index), index.count()
+    found = by_stacks(sources, settings.source, index, even_spacing=settings.even_spacing)
+    return found, index.count()
 
 
 def _report(settings: CurateSettings, outcomes: Sequence[Outcome[Record]], aside: dict[str, int]) -> Path:
@@ -192,6 +193,8 @@ def _tasks(
             settings.clip_hu,
             key,
             run,
+            resample_labels=settings.resample_labels,
+            even_spacing=settings.even_spacing,
             is_reviewed=item.case in settings.no_burned_in_text,
         )
     return tasks

@@ -19,6 +19,10 @@ class CurateSettings:
     """A label map, or a folder of label maps <case>.nii.gz, where the labels don't lie beside the images."""
     label_scheme: str = "pants-28"
     """What the label maps' values, or the masks' names, mean: a scheme, or a .toml of your own."""
+    resample_labels: bool = False
+    """Put labels on another grid than their image's onto it, by nearest voxels; else they are refused."""
+    even_spacing: bool = False
+    """Put slices at uneven distances onto an even grid, linearly; else such a stack is refused."""
     modality: Literal["ct", "t1", "t2"] = "ct"
     """Of images whose file name and metadata.csv don't tell."""
     no_burned_in_text: tuple[str, ...] = ()

@@ -9,8 +9,11 @@ from pathlib import Path
 
 from wirsung.curation.index import Index
 from wirsung.curation.intake import DICOM_FOLDER, Source, unique
+from wirsung.curation.label_files import Drawings, LabelFiles
+from wirsung.datasets.layout import MASK_FOLDER
 from wirsung.imaging.dicom import Stack, refusal
 from wirsung.imaging.dicom_headers import SliceHeader
+from wirsung.imaging.dicom_spacing import evened
 from wirsung.imaging.dicom_stacks import Problem, fit_stack
 
 _SMALL = "TOO_FEW_SLICES"
@@ -24,35 +27,64 @@ class _Found:
     files: tuple[Path, ...]
     problem: Problem | None
     repairs: tuple[str, ...]
+    drawn: Drawings
 
 
-def by_stacks(sources: Sequence[Source], root: Path, index: Index) -> list[Source]:
+def by_stacks(
+    sources: Sequence[Source], root: Path, index: Index, *, even_spacing: bool = False
+) -> list[Source]:
     """The sources, where those of DICOM are one a stack, named after the folder that the stack lies in.
 
     Further stacks of a folder get -2, -3 and so on; where folders in different places have one name, the
     names of the folders above come before. A folder with masks is a case as it stands. Folders with nothing
-    but reports, scouts or screenshots are no cases.
+    but reports, scouts or screenshots are no cases. SEG and RTSTRUCT, wherever they lie, go to the stack that
+    they refer to; one that refers to none is a case of its own, with that for its problem.
 
     Args:
         sources: From `find_sources`.
         root: The folder that was searched.
         index: Of that folder.
+        even_spacing: Whether slices at uneven distances may be put onto an even grid.
     """
+    labels = _label_files(index)
     kept = [item for item in sources if item.kind != "dicom" or item.masks]
     dicom = [item for item in sources if item.kind == "dicom" and not item.masks]
     taken = {root / item.place for item in kept}
     deep = {item.image: item for item in dicom if item.is_deep}
     homes: dict[Path, list[_Found]] = {}
     holding: set[Path] = set()
-    for stack in chain.from_iterable(_apart(whole, deep) for whole in index.stacks()):
-        if stack.slices and not _inside(stack.slices[0].path, taken):
-            homes.setdefault(_home(stack, deep), []).append(_found(stack))
+    doubled: dict[Path, Drawings] = {}
+    for whole in chain.from_iterable(_apart(stack, deep) for stack in index.stacks()):
+        if not whole.slices:
+            continue
+        drawn = labels.of(whole)
+        stack = evened(whole) if even_spacing else whole
+        folder = _inside(stack.slices[0].path, taken)
+        if folder is None:
+            homes.setdefault(_home(stack, deep), []).append(_found(stack, drawn))
             holding.update(item.path.parent for item in stack.slices)
+        elif drawn.files:
+            doubled[folder] = drawn
     names = _names(homes, root, [item.case for item in kept])
     made = [source for home in homes for source in _cases(homes[home], home, names[home], root)]
     damaged = {path.parent for path, _ in index.damaged()}
+    kept = [_only_once(item, doubled.get(root / item.place)) for item in kept]
     broken = [item for item in dicom if _holds(item, damaged) and not _holds(item, holding)]
-    return sorted(unique([*kept, *made, *broken] or sources), key=lambda item: item.case)
+    strays = labels.strays()
+    return sorted(unique([*kept, *made, *broken, *strays] or sources), key=lambda item: item.case)
+
+
+def _label_files(index: Index) -> LabelFiles:
+    files = index.labels()
+    wanted = {uid for item in files for uid in item.refers_to}
+    return LabelFiles(files, index.known_instances(wanted) if wanted else ())
+
+
+def _only_once(item: Source, drawn: Drawings | None) -> Source:
+    """The source, with a problem where it has masks and other labels as well."""
+    if drawn is None:
+        return item
+    return item.failing(f"{item.place} has {MASK_FOLDER}/, and SEG or RTSTRUCT as well. Keep one.")
 
 
 def _holds(item: Source, folders: set[Path]) -> bool:
@@ -60,8 +92,9 @@ def _holds(item: Source, folders: set[Path]) -> bool:
     return item.image in folders or (item.is_deep and any(item.image in path.parents for path in folders))
 
 
-def _inside(path: Path, folders: set[Path]) -> bool:
-    return any(parent in folders for parent in path.parents)
+def _inside(path: Path, folders: set[Path]) -> Path | None:
+    """The folder among them that the file lies in."""
+    return next((parent for parent in path.parents if parent in folders), None)
 
 
 def _apart(stack: Stack, deep: dict[Path, Source]) -> list[Stack]:
@@ -88,10 +121,10 @@ def _home(stack: Stack, deep: dict[Path, Source]) -> Path:
     return _case_folder(home, deep)
 
 
-def _found(stack: Stack) -> _Found:
+def _found(stack: Stack, drawn: Drawings) -> _Found:
     members = [*stack.slices, *(twin for pair in stack.twins for twin in pair[1:])]
     files = tuple(sorted({item.path for item in members}))
-    return _Found(files[0], files, stack.problem, stack.repairs)
+    return _Found(files[0], files, stack.problem, stack.repairs, drawn)
 
 
 def _names(homes: Iterable[Path], root: Path, taken: Sequence[str]) -> dict[Path, str]:
@@ -118,8 +151,10 @@ def _cases(found: Sequence[_Found], home: Path, name: str, root: Path) -> Iterat
             is_deep=folder not in (None, home),
             files=() if folder else item.files,
             repairs=item.repairs,
+            drawn=item.drawn.files,
         )
-        yield source.failing(str(refusal(place, item.problem))) if item.problem else source
+        why = str(refusal(place, item.problem)) if item.problem else item.drawn.problem
+        yield source.failing(why) if why else source
 
 
 def _whole_folder(found: Sequence[_Found], home: Path) -> Path | None:

@@ -20,6 +20,9 @@ REPAIRS = {
     "SPACING_RESAMPLED": "Its slices lay at uneven distances and were put onto an even grid.",
     "DUP_FILE_DROPPED": "Plain copies of slices were left out.",
     "PADDING_MAPPED": "Padding was set to air.",
+    "LABELS_RESAMPLED": "Labels on another grid were put onto the image's by nearest voxels, as asked.",
+    "FRACTIONS_CUT": "Of a fractional segmentation, half and more was taken for inside.",
+    "CONTOURS_LEFT_OUT": "Points, lines and contours of fewer than three points were left out.",
     "SHEAR_MENDED": "Its axes were slightly off the right angle and were mended.",
 }
 """What is done to a stack, by code."""

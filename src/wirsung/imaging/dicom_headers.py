@@ -42,6 +42,7 @@ _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 
 _TAGS = (
     "SOPClassUID",
+    "SOPInstanceUID",
     "Modality",
     "ImageType",
     "StudyInstanceUID",
@@ -130,6 +131,10 @@ class SliceHeader:
     rescale_type: str = field(repr=False)
     has_lookup_table: bool
     moments: tuple[str, ...] = field(repr=False)
+    instance: str = field(default="", repr=False)
+    """SOPInstanceUID, by which other objects refer to the slice."""
+    series_uid: str = field(default="", repr=False)
+    """SeriesInstanceUID."""
 
 
 def is_dicom_file(path: Path) -> bool:
@@ -311,4 +316,6 @@ def _slice(path: Path, frame: int, header: Dataset, find: Callable[[str], Any]) 
         rescale_type=text(find("RescaleType")).upper(),
         has_lookup_table="ModalityLUTSequence" in header,
         moments=tuple(text(find(name)) for name in _MOMENTS),
+        instance=text(header.get("SOPInstanceUID")),
+        series_uid=text(header.get("SeriesInstanceUID")),
     )
