@@ -111,9 +111,8 @@ class Plan:
             f"By headers alone, {_cases(len(self.cases))}: {len(accepted):,} to accept, "
             f"{len(repaired):,} to repair{_codes(repaired)}, {len(refused):,} to refuse{_codes(refused)}."
         ]
-        aside = [
-            f"{self.set_aside[code]:,} {what}" for code, what in SET_ASIDE.items() if code in self.set_aside
-        ]
+        counts = self.set_aside
+        aside = [f"{what} ({counts[code]:,})" for code, what in SET_ASIDE.items() if code in counts]
         if aside:
             found.append(f"Set aside: {', '.join(aside)}.")
         if self.done:
@@ -124,7 +123,7 @@ class Plan:
 
     def told_time(self) -> str:
         """A sentence or two."""
-        wall = duration(self.wall_seconds(self.workers))
+        wall = told_duration(self.wall_seconds(self.workers))
         cores = f"{self.seconds / 3600:,.1f} core-hours, " if self.seconds >= 360 else ""
         return f"Time: {cores}{wall} with --workers {self.workers}; measured on {self.rates.seconds_from}."
 
@@ -155,6 +154,16 @@ class Plan:
             "bytes_from": self.rates.bytes_from,
             "page": str(self.page),
         }
+
+
+def told_duration(seconds: float) -> str:
+    """A duration as far as a plan can tell it.
+
+    Example:
+        >>> told_duration(7), told_duration(7500)
+        ('under a minute', '2 h 5 min')
+    """
+    return "under a minute" if seconds < 60 else duration(seconds)
 
 
 def megabytes(size: float) -> str:

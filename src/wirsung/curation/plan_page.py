@@ -3,8 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from wirsung.compute.progress import duration
-from wirsung.curation.plan import Plan, megabytes
+from wirsung.curation.plan import Plan, megabytes, told_duration
 from wirsung.curation.plan_cases import PlannedCase
 from wirsung.curation.verdicts import REPAIRS, SET_ASIDE
 from wirsung.pages.template import (
@@ -59,7 +58,7 @@ def _overview(plan: Plan) -> list[Block]:
             Tile("to accept", accepted, "cases"),
             Tile("to repair", repaired, "cases, each marked"),
             Tile("to refuse", refused, "not in the dataset"),
-            Tile("time", duration(plan.wall_seconds(plan.workers)), f"with --workers {plan.workers}"),
+            Tile("time", told_duration(plan.wall_seconds(plan.workers)), f"with --workers {plan.workers}"),
             Tile("size", megabytes(plan.sizes.total), "on the disk"),
         )
     )
@@ -70,11 +69,13 @@ def _time(plan: Plan) -> tuple[Block, ...]:
     rates, rows = plan.rates, []
     for workers in sorted({*_WORKERS, plan.workers}):
         seconds = plan.wall_seconds(workers)
-        rows.append((Cell(str(workers), workers), Cell(duration(seconds), seconds)))
+        rows.append((Cell(str(workers), workers), Cell(told_duration(seconds), seconds)))
+        if seconds < 60:
+            break  # more workers would save nothing
     rate = f"{rates.seconds_per_case:.2g} s a case and {rates.seconds_per_megavoxel:.2g} s a million voxels"
     facts = Facts(
         (
-            ("core-hours", f"{plan.seconds / 3600:,.2f}"),
+            ("core-hours", f"{plan.seconds / 3600:,.3g}"),
             ("cases to make", f"{len(plan.to_make):,}"),
             ("rate", rate),
             ("measured on", rates.seconds_from),

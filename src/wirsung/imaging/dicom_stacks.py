@@ -289,9 +289,8 @@ def _uneven(heights: np.ndarray, residual_mm: float) -> Problem:
         and np.abs(gaps[gaps <= 1.5 * usual] - usual).max() < usual / 4
     ):
         missing = int(np.rint(wide / usual - 1).sum())
-        return Problem(
-            "SLICE_GAP", f"about {missing} slices are missing, for the usual gap is {usual:.3g} mm"
-        )
+        what = "1 slice is" if missing == 1 else f"{missing} slices are"
+        return Problem("SLICE_GAP", f"about {what} missing, for the usual gap is {usual:.3g} mm")
     low, high = float(gaps.min()), float(gaps.max())
     sentence = f"gaps range from {low:.3g} to {high:.3g} mm, up to {residual_mm:.2g} mm off an even grid"
     return Problem("SPACING_UNEVEN", sentence)
