@@ -13,7 +13,7 @@ from wirsung.datasets.fingerprint import (
 from wirsung.imaging.orientation import ALL_CODES, reorient
 from wirsung.imaging.volume import Volume
 
-THRESHOLD_HU = 7.0
+THRESHOLD_HU = 8.0
 
 
 def scan(seed, shape=(80, 70, 60), spacing_mm=(4.0, 4.0, 4.0)):

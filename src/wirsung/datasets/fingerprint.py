@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter1d
 from scipy.spatial import cKDTree
 
 from wirsung.imaging.arrays import Voxels
@@ -27,6 +28,7 @@ _BODY_HU = -150
 _BLOCKS = 8
 _BLOCK_MM = 40.0
 _SMOOTH_MM = 9.0
+_CENTRE_MM = 21.0
 _FEWEST_LEVELS = 12
 """Of 3 mm: what is shorter, or overlaps less, is too little to know a scan by."""
 _LEAST_OVERLAP = 0.6
@@ -34,9 +36,9 @@ _LEAST_OVERLAP = 0.6
 _PERCENTILES = (1.0, 99.0)
 _ANCHORS = (0.3, 0.4, 0.5, 0.6, 0.7)
 """Where along a scan its levels are looked for among those of all others."""
-_SLACK = 3.0
-"""A single level of a copy may differ by so many times the threshold: anatomy turns over within 3 mm."""
-_MOST_NEIGHBOURS = 64
+_FEWEST_ANCHORS = 2
+_SLACK = 1.2
+"""A level may differ by more than the whole: in a copy of other slices it lies up to 1.5 mm off."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,12 +89,13 @@ def fingerprint(volume: Volume, *, is_ct: bool) -> Fingerprint | None:
     if width_mm < _BLOCKS * _BLOCK_MM / 2 or height_mm < _FEWEST_LEVELS * STEP_MM:
         return None
     low, high, body = _range(turned.voxels, is_ct=is_ct)
+    centres = _centres(turned, body)
     means = []
-    for row in in_file_order(turned.voxels):  # j, i
+    for row, middle in zip(in_file_order(turned.voxels), centres, strict=True):  # j, i
         grey = (np.clip(row.astype(np.float32), low, high) - low) / (high - low)
         along, across = (
-            _weights(line, spacing_mm)
-            for line, spacing_mm in zip(_shadows(row > body), turned.spacing_mm[1::-1], strict=True)
+            _weights(length, spacing_mm, place)
+            for length, spacing_mm, place in zip(row.shape, turned.spacing_mm[1::-1], middle, strict=True)
         )
         inside = along.sum(axis=1)[:, None] * across.sum(axis=1)[None, :]
         means.append(along @ grey @ across.T / np.maximum(inside, 1e-6))
@@ -157,17 +160,14 @@ def _candidates(
     levels = np.concatenate([_coarse(item.levels) for item in group.values()])
     owners = np.repeat(np.arange(len(names)), [len(item.levels) for item in group.values()])
     tree = cKDTree(levels)
-    # Blocks of four differ at most as much as their own mean, so sixteen of them by four times as much.
     radius = _SLACK * threshold_hu * np.sqrt(levels.shape[1])
     pairs: set[tuple[str, str]] = set()
     for name in asked:
         own = _coarse(group[name].levels)
         anchors = own[[int(place * (len(own) - 1)) for place in _ANCHORS]]
-        count = min(_MOST_NEIGHBOURS + len(own), len(levels))
-        _, near = tree.query(anchors, k=count, distance_upper_bound=radius)
-        near = np.asarray(near)
-        hits = np.unique(owners[near[near < len(levels)]])
-        pairs.update((name, names[owner]) for owner in hits if names[owner] != name)
+        hits = [np.unique(owners[near]) for near in tree.query_ball_point(anchors, radius)]
+        often = np.bincount(np.concatenate(hits), minlength=len(names)) >= _FEWEST_ANCHORS
+        pairs.update((name, names[owner]) for owner in np.flatnonzero(often) if names[owner] != name)
     return sorted(pairs)
 
 
@@ -187,22 +187,29 @@ def _range(voxels: Voxels, *, is_ct: bool) -> tuple[float, float, float]:
     return low, high, low + 0.1 * (high - low)
 
 
-def _shadows(inside: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Body voxels in each row and in each column of a slice."""
-    return inside.sum(axis=1), inside.sum(axis=0)
+def _centres(volume: Volume, body: float) -> NDArray[np.float64]:
+    """The middle of the body along j and i, slice by slice.
 
-
-def _weights(shadow: NDArray[np.int64], spacing_mm: float) -> NDArray[np.float32]:
-    """How much of each voxel lies in each block, blocks by voxels; the sum of a block is its voxels.
-
-    Blocks lie around the middle of the slice's own body, so that what was cropped elsewhere does not matter.
+    Of the slice's own neighbourhood, so that what was cropped elsewhere does not matter.
     """
-    total, places = int(shadow.sum()), np.arange(len(shadow))
-    # The median, not the mean: a table that is cropped away hardly moves it.
+    found = [
+        [_middle((row > body).sum(axis=axis)) for axis in (1, 0)] for row in in_file_order(volume.voxels)
+    ]
+    width = max(1, round(_CENTRE_MM / volume.spacing_mm[2]))
+    return np.asarray(uniform_filter1d(np.array(found), width, axis=0, mode="nearest"))
+
+
+def _middle(shadow: NDArray[np.int64]) -> float:
+    """The index at which half the voxels lie on either side; a table that is cropped away hardly moves it."""
     below = np.concatenate([[0], np.cumsum(shadow)])
-    centre = (
-        float(np.interp(total / 2, below, np.arange(len(below)))) - 0.5 if total else (len(shadow) - 1) / 2
-    )
+    if not below[-1]:
+        return (len(shadow) - 1) / 2
+    return float(np.interp(below[-1] / 2, below, np.arange(len(below)))) - 0.5
+
+
+def _weights(length: int, spacing_mm: float, centre: float) -> NDArray[np.float32]:
+    """How much of each voxel lies in each block, blocks by voxels; the sum of a block is its voxels."""
+    places = np.arange(length)
     edges = (np.arange(_BLOCKS + 1) - _BLOCKS / 2) * _BLOCK_MM / spacing_mm + centre
     lower = np.maximum(edges[:-1, None], places[None, :] - 0.5)
     upper = np.minimum(edges[1:, None], places[None, :] + 0.5)
