@@ -221,7 +221,8 @@ def forest_plot(
     notes.spines["right"].set_visible(False)
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(max(len(rows), 1) - 0.5, -0.5)
-    axes.set_xlim(*spread([end for row in rows for end in (row.value, row.low, row.high)]))
+    # The line belongs to what is read: a difference that is sure to be above 0 shows how far above.
+    axes.set_xlim(*spread([line, *(end for row in rows for end in (row.value, row.low, row.high))]))
     axes.set_xlabel(label)
     axes.grid(axis="x", color=FAINT, alpha=0.3, linewidth=0.7)
     if len(names) > 1:
