@@ -91,15 +91,15 @@ class Release:
         sheet.append(HEADINGS)
         for case, sex in ((ONE, "M"), (TWO, "F")):
             row = dict.fromkeys(HEADINGS)
-            shape = str(nibabel.load(self.image(case)).shape) if self.image(case).is_file() else None
             row |= {
                 "PanTS ID": case,
-                "shape": shape,
+                "spacing": "(4, 4, 5)",
                 "ct phase": "Venous",
                 "sex": sex,
                 "age": 60,
                 "tumor?": 1,
             }
+            row["shape"] = str(nibabel.load(self.image(case)).shape)
             sheet.append([*(row | (cells if case == ONE else {})).values()])
         book.save(self.root / "metadata.xlsx")
 

@@ -11,6 +11,7 @@ from wirsung.anatomy.structures import structures
 from wirsung.curation.findings import Finding
 from wirsung.curation.pictures import axial_picture
 from wirsung.datasets.layout import Case
+from wirsung.errors import WirsungError
 from wirsung.imaging.geometry import same_grid_as
 from wirsung.imaging.volume import Volume
 from wirsung.pages.figures import data_uri
@@ -62,12 +63,20 @@ def draw(wanted: Wanted) -> dict[str, Picture]:
     found = {}
     for item in wanted.findings:
         for name in item.shown[:_MOST_SHOWN]:
-            if name not in masks and wanted.case.mask_path(name).is_file():
-                mask = wanted.case.mask(name)
-                names = (wanted.case.image_path.name, name)
-                masks[name] = same_grid_as(mask, image, case=wanted.case.id, names=names)
+            mask = None if name in masks else _mask(wanted.case, name, image)
+            if mask is not None:
+                masks[name] = mask
         found[item.picture] = _picture(item, image, masks, is_ct=wanted.case.modality == "ct")
     return found
+
+
+def _mask(case: Case, name: str, image: Volume) -> Volume | None:
+    """The mask on the image's grid; None where that is what is wrong with it."""
+    try:
+        names = (case.image_path.name, name)
+        return same_grid_as(case.mask(name), image, case=case.id, names=names)
+    except WirsungError:
+        return None
 
 
 def _picture(item: Finding, image: Volume, masks: Mapping[str, Volume], *, is_ct: bool) -> Picture:
