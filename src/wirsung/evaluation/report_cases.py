@@ -4,7 +4,7 @@ Each case is read once, whatever is drawn of it.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,9 +14,9 @@ from wirsung.errors import WirsungError
 from wirsung.evaluation.case import LESION, mask_of
 from wirsung.evaluation.case_labels import CaseLabels
 from wirsung.evaluation.evaluated import Evaluated
+from wirsung.evaluation.grids import on_grid_of
 from wirsung.evaluation.inputs import Method
 from wirsung.evaluation.report_tables import digits_of, metric_title
-from wirsung.evaluation.scoring import read_sides
 from wirsung.evaluation.views import View
 from wirsung.imaging.volume import Volume
 from wirsung.pages.montage import WINDOW_HU, Contour, montage
@@ -98,60 +98,65 @@ class _Scene:
 
 
 def _scene(evaluated: Evaluated, case: str) -> _Scene:
-    """Read the case of as many methods as can be told apart.
+    """Read the case of as many methods as can be told apart; the reference once, in the first one's scheme.
 
     Raises:
         WirsungError: The first method's prediction, or the reference, can't be read.
     """
-    place = evaluated.reference.cases[case]
-    contours: list[Contour] = []
+    place, first = evaluated.reference.cases[case], evaluated.methods[0]
+    views = _views(evaluated, first)
+    wanted = [value for view in views.values() for value in view.reference_values]
+    reference = evaluated.reference.source(case, first).read(wanted)
+    ours = {name: _mask(reference, view.reference_values) for name, view in views.items()}
+    predicted: list[dict[str, Volume]] = []
     for index, method in enumerate(evaluated.methods[: len(_PREDICTIONS)]):
         try:
-            reference = evaluated.reference.source(case, method)
-            shown = [
-                view
-                for view in evaluated.reference.views_for(method)[0]
-                if view.structure in {evaluated.leading_structure, LESION}
-            ]
-            sides = read_sides(reference, method.source(case), case, views=shown, resample=True)
+            predicted.append(_predicted(evaluated, method, case, reference.volume))
         except WirsungError:
             if index == 0:
                 raise
             # A further method may lack the case.
-            continue
-        contours += _contours(evaluated, method, sides[:2], index)
-    image = _image(place, contours[0].mask) if isinstance(place, Case) else None
-    contours.sort(key=lambda item: item.name.startswith("lesion, "))
-    return _Scene(tuple(contours), image, _window(place, image))
+            predicted.append({})
+    image = _image(place, reference.volume) if isinstance(place, Case) else None
+    return _Scene(tuple(_contours(evaluated, ours, predicted)), image, _window(place, image))
+
+
+def _views(evaluated: Evaluated, method: Method) -> dict[str, View]:
+    """What is drawn: the leading structure, and the lesion."""
+    drawn = {evaluated.leading_structure, LESION}
+    return {
+        view.structure: view for view in evaluated.reference.views_for(method)[0] if view.structure in drawn
+    }
+
+
+def _predicted(evaluated: Evaluated, method: Method, case: str, reference: Volume) -> dict[str, Volume]:
+    """Structure to mask, on the reference's grid."""
+    views = _views(evaluated, method)
+    labels = method.source(case).read([value for view in views.values() for value in view.prediction_values])
+    moved = labels.moved_to(on_grid_of(reference, labels.volume, case=case, resample=True)[0])
+    return {name: _mask(moved, view.prediction_values) for name, view in views.items()}
+
+
+def _mask(labels: CaseLabels, values: Sequence[int]) -> Volume:
+    return labels.volume.with_voxels(mask_of(labels.volume.voxels, labels.values_of(values)))
 
 
 def _contours(
-    evaluated: Evaluated, method: Method, pair: tuple[CaseLabels, CaseLabels], index: int
+    evaluated: Evaluated, reference: Mapping[str, Volume], predicted: Sequence[Mapping[str, Volume]]
 ) -> Iterator[Contour]:
-    views = {view.structure: view for view in evaluated.reference.views_for(method)[0]}
-    name = method.name if len(evaluated.methods) > 1 else "prediction"
-    leading = views.get(evaluated.leading_structure)
-    if leading:
-        one, other = _masks(pair, leading)
-        if index == 0:
-            yield Contour("reference", one, _REFERENCE)
-        yield Contour(name, other, _PREDICTIONS[index], dashed=True)
-    lesion = views.get(LESION)
-    if lesion and lesion is not leading and index == 0:
-        one, other = _masks(pair, lesion)
-        if one.voxels.any():
-            yield Contour("lesion, reference", one, _LESION_REFERENCE)
-        if other.voxels.any():
-            yield Contour(f"lesion, {name}", other, _LESION_PREDICTION, dashed=True)
-
-
-def _masks(pair: tuple[CaseLabels, CaseLabels], view: View) -> tuple[Volume, Volume]:
-    values = (view.reference_values, view.prediction_values)
-    one, other = (
-        side.volume.with_voxels(mask_of(side.volume.voxels, side.values_of(found)))
-        for side, found in zip(pair, values, strict=True)
-    )
-    return one, other
+    """The leading structure of the reference and of each method, then the first method's lesion."""
+    leading = evaluated.leading_structure
+    names = [method.name if len(evaluated.methods) > 1 else "prediction" for method in evaluated.methods]
+    yield Contour("reference", reference[leading], _REFERENCE)
+    for name, masks, colour in zip(names, predicted, _PREDICTIONS, strict=False):
+        if leading in masks:
+            yield Contour(name, masks[leading], colour, dashed=True)
+    if leading == LESION or LESION not in reference:
+        return
+    if reference[LESION].voxels.any():
+        yield Contour("lesion, reference", reference[LESION], _LESION_REFERENCE)
+    if predicted[0][LESION].voxels.any():
+        yield Contour(f"lesion, {names[0]}", predicted[0][LESION], _LESION_PREDICTION, dashed=True)
 
 
 def _image(case: Case, mask: Volume) -> Volume | None:
