@@ -1,6 +1,9 @@
+import shutil
+
+import openpyxl
 import pytest
 
-from wirsung.curation.metadata import Metadata, canonical_phase, read_metadata
+from wirsung.curation.metadata import Metadata, canonical_phase, read_metadata, read_release
 from wirsung.datasets.manifest import ManifestRow
 from wirsung.errors import ManifestError
 
@@ -102,3 +105,100 @@ def test_unknown_phases_are_none():
     assert canonical_phase("NON CONTRAST") == "non-contrast"
     assert canonical_phase("Delay") == "delayed"
     assert canonical_phase("") is None
+
+
+HEADINGS = (
+    *(
+        "PanTS ID",
+        "shape",
+        "spacing",
+        "ct phase",
+        "sex",
+        "age",
+        "manufacturer",
+        "manufacturer model",
+        "study type",
+    ),
+    *("site", "site detail", "site nationality", "study year", "tumor?"),
+)
+
+
+def _xlsx(path, *rows, headings=HEADINGS):
+    book = openpyxl.Workbook()
+    book.active.append(list(headings))
+    for row in rows:
+        book.active.append(list(row))
+    book.save(path)
+    return path
+
+
+def _row(case, phase="Venous", sex="M", age=61, tumour=0, year=2010):
+    place = ("SIEMENS", "Sensation 64", "ct abdomen ", "NA", "NA", "NA")
+    return (case, "(512, 512, 90)", "(0.7, 0.7, 2.5)", phase, sex, age, *place, year, tumour)
+
+
+def test_the_table_of_a_release_takes_the_place_of_metadata_csv(tmp_path):
+    _xlsx(
+        tmp_path / "metadata.xlsx",
+        _row("PanTS_1", sex="M ", age=97, tumour=1, year="06.2016-04.2021"),
+        _row("PanTS_2", phase="Delay", sex=None, age=None),
+        _row("PanTS_3", phase=None),
+    )
+    rows, ignored = read_metadata(tmp_path)
+    assert ignored == []
+    assert {case: row.values for case, row in rows.items()} == {
+        "PanTS_1": {"phase": "venous", "sex": "M", "age_years": 90, "tumour": True},
+        "PanTS_2": {"phase": "delayed", "tumour": False},
+        "PanTS_3": {"sex": "M", "age_years": 61, "tumour": False},
+    }
+
+
+def test_each_repair_of_a_releases_table_is_listed(tmp_path):
+    repairs = read_release(_xlsx(tmp_path / "metadata.xlsx", _row("PanTS_1", sex="M "))).repairs
+    assert "PanTS_1: sex 'M ' was read as M" in repairs
+    assert read_metadata(tmp_path)[0]["PanTS_1"].repairs == ("PanTS_1: sex 'M ' was read as M",)
+    assert any(line.startswith("PanTS_1: site 'NA' was read as nothing") for line in repairs)
+
+
+def test_columns_that_moved_are_named(tmp_path):
+    headings = [name if name != "ct phase" else "phase of contrast" for name in HEADINGS]
+    _xlsx(tmp_path / "metadata.xlsx", _row("PanTS_1"), headings=headings)
+    with pytest.raises(
+        ManifestError, match=r"lacks the columns 'ct phase'\. It has 'phase of contrast' instead"
+    ):
+        read_metadata(tmp_path)
+
+
+def test_the_order_of_a_releases_columns_makes_no_difference(tmp_path):
+    row = dict(zip(HEADINGS, _row("PanTS_1"), strict=True))
+    turned = HEADINGS[::-1]
+    _xlsx(tmp_path / "metadata.xlsx", [row[name] for name in turned], headings=turned)
+    assert read_metadata(tmp_path)[0]["PanTS_1"].values["age_years"] == 61
+
+
+def test_two_tables_are_one_too_many(tmp_path):
+    _xlsx(tmp_path / "metadata.xlsx", _row("PanTS_1"))
+    with pytest.raises(
+        ManifestError, match=r"has metadata\.csv and metadata\.xlsx\. Keep the one that counts"
+    ):
+        _read(tmp_path, "case,sex\nPanTS_1,F\n")
+
+
+def test_a_table_that_is_no_excel_file_is_refused(tmp_path):
+    (tmp_path / "metadata.xlsx").write_text("PanTS ID,sex")
+    with pytest.raises(ManifestError, match=r"is missing or no \.xlsx table"):
+        read_metadata(tmp_path)
+
+
+def test_the_real_table_is_read_as_it_was_counted(shared_data, tmp_path):
+    shutil.copy(shared_data / "pants_metadata/metadata.xlsx", tmp_path)
+    rows, ignored = read_metadata(tmp_path)
+    values = [row.values for row in rows.values()]
+    assert (len(rows), ignored) == (9901, [])
+    assert sum(row["tumour"] for row in values) == 1077
+    sexes = [row.get("sex") for row in values]
+    assert (sexes.count("M"), sexes.count("F"), sexes.count(None)) == (2924, 2358, 4619)
+    phases = [row.get("phase") for row in values]
+    assert (phases.count("non-contrast"), phases.count("delayed"), phases.count(None)) == (4487, 68, 1)
+    assert max(row.get("age_years", 0) for row in values) == 90
+    assert sum("age_years" in row for row in values) == 5092

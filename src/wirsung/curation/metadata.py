@@ -1,4 +1,4 @@
-"""`metadata.csv` of a raw cohort: what is known of each case beside its image.
+"""`metadata.csv` of a raw cohort, or `metadata.xlsx` of PanTS: what is known of each case beside its image.
 
 Nothing in it is copied as it stands: a value is a number, a word from a closed list, or a code that matches a
 pattern. A value that is none of these fails its case, and is never shown, as it may be a name.
@@ -16,12 +16,14 @@ from wirsung.datasets.manifest import ManifestRow
 from wirsung.errors import ManifestError
 
 METADATA_FILE = "metadata.csv"
+RELEASE_FILE = "metadata.xlsx"
 OLDEST_YEARS = 90
 """Ages above are told as this one: so few are older that the age would name them."""
 
 _CENTRE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 _PATIENT = re.compile(r"(?=.*[0-9])[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _AGE = re.compile(r"[0-9]{1,3}(\.0)?")
+_RELEASE_COLUMNS = ("phase", "sex", "age", "tumour")
 _PHASES = {
     "non-contrast": "non-contrast",
     "native": "non-contrast",
@@ -45,6 +47,8 @@ class Metadata:
     """Column to value, for the cells that are filled."""
     problem: str = ""
     """Why the row can't be used; empty where it can."""
+    repairs: tuple[str, ...] = ()
+    """Cells that were changed before they were used, each with what it was."""
 
     def applied_to(self, row: ManifestRow) -> ManifestRow:
         """The manifest's row with what the metadata says put over it."""
@@ -54,10 +58,18 @@ class Metadata:
 def read_metadata(folder: Path) -> tuple[dict[str, Metadata], list[str]]:
     """The rows of `metadata.csv` by case, and the columns that were ignored; nothing where there is no file.
 
+    In place of it there may be `metadata.xlsx` as PanTS publishes it, see `read_release`.
+
     Raises:
-        ManifestError: It is not UTF-8, not a table, or has no column `case`.
+        ManifestError: It is not UTF-8, not a table, or has no column `case`; or both files are there.
     """
-    path = folder / METADATA_FILE
+    path, release = folder / METADATA_FILE, folder / RELEASE_FILE
+    if release.is_file():
+        if path.is_file():
+            msg = f"{folder} has {METADATA_FILE} and {RELEASE_FILE}. Keep the one that counts."
+            raise ManifestError(msg)
+        table = read_release(release)
+        return dict(table.rows), list(table.ignored)
     if not path.is_file():
         return {}, []
     try:
@@ -80,6 +92,48 @@ def read_metadata(folder: Path) -> tuple[dict[str, Metadata], list[str]]:
         msg = f"{path}, line {reader.line_num}, is not CSV. Mend the line."
         raise ManifestError(msg) from error
     return found, sorted(set(reader.fieldnames or ()) - {"case", "", *_COLUMNS})
+
+
+@dataclass(frozen=True)
+class Release:
+    """The table of PanTS as metadata of cases."""
+
+    rows: Mapping[str, Metadata]
+    ignored: tuple[str, ...]
+    """Columns that are not PanTS's."""
+    repairs: tuple[str, ...]
+    """Each cell that was changed, with what it was, for people."""
+
+
+def read_release(path: Path) -> Release:
+    """`metadata.xlsx` as PanTS publishes it: phase, sex, age and tumour flag of each case.
+
+    Blanks stay blank, stray spaces are taken off, and ages over 89 become 90. Shape and spacing come from the
+    images, the vendor from their headers.
+
+    Raises:
+        ManifestError: It is no .xlsx, a column is missing, or a value is not what its column holds.
+    """
+    # openpyxl takes a while, and few need it.
+    from wirsung.datasets.release_metadata import COLUMNS, read_release_metadata
+
+    table = read_release_metadata(path)
+    repairs: dict[str, list[str]] = {}
+    used: dict[str, tuple[str, ...]] = {}
+    for item in table.repairs:
+        head = COLUMNS.get(item.column, (item.column,))[0]
+        line = f"{item.case}: {head} {item.found!r} was read as {item.made or 'nothing'}"
+        repairs.setdefault(item.case, []).append(line)
+        if item.column in _RELEASE_COLUMNS:
+            used[item.case] = (*used.get(item.case, ()), line)
+    rows = {}
+    for row in table.rows:
+        age = None if row.age_years is None else min(row.age_years, OLDEST_YEARS)
+        told = {"phase": row.phase, "sex": row.sex, "age_years": age, "tumour": row.tumour}
+        values = {column: value for column, value in told.items() if value is not None}
+        rows[row.case] = Metadata(values, repairs=used.get(row.case, ()))
+    lines = tuple(line for of_case in repairs.values() for line in of_case)
+    return Release(rows, table.ignored, lines)
 
 
 def canonical_phase(text: str) -> str | None:

@@ -84,12 +84,19 @@ def curate(settings: CurateSettings) -> Curation | Plan:
     notes = [
         _note("columns of metadata.csv were ignored", ignored),
         _note("rows of metadata.csv belong to no case", sorted(set(metadata).difference(tasks))),
+        _note(
+            "cells of metadata.xlsx were mended", [line for case in tasks for line in _mended(metadata, case)]
+        ),
         _note("label maps belong to no case", unused),
         _note(f"classes of {settings.label_scheme} have no place in {OFFICIAL}", _dropped(outcomes)),
         _note("cases of the dataset are not in SRC and stay", stay),
         f"Every verdict, with pictures: {page}",
     ]
     return Curation(outcomes, [note for note in notes if note])
+
+
+def _mended(metadata: dict[str, Metadata], case: str) -> tuple[str, ...]:
+    return metadata[case].repairs if case in metadata else ()
 
 
 def _seen_here(outcome: Outcome[Record], records: dict[str, Record]) -> Outcome[Record]:
