@@ -71,3 +71,5 @@ class VerifySettings:
     """The dataset; only read."""
     workers: int = 1
     """Processes; each needs about 0.5 GB for a CT of 512 x 512 x 300."""
+    cluster: str | None = None
+    """In place of workers: tcp://HOST:PORT of a Dask scheduler, local:N, or slurm:FILE.toml."""

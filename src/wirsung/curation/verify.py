@@ -90,7 +90,9 @@ def verify(settings: VerifySettings) -> Verification:
     for row in read_structures(dataset.root).select(["case", "structure", "sha256"]).to_pylist():
         masks.setdefault(row["case"], {})[row["structure"]] = row["sha256"]
     tasks = {case.id: _Task(case, rows.get(case.id, {}), masks.get(case.id, {})) for case in dataset.cases}
-    outcomes = map_cases(verify_case, tasks, workers=settings.workers, description="verify")
+    outcomes = map_cases(
+        verify_case, tasks, workers=settings.workers, description="verify", cluster=settings.cluster
+    )
     return Verification([*map(_judged, outcomes), *map(_without_folder, sorted(set(rows) - set(tasks)))])
 
 
