@@ -77,6 +77,14 @@ def test_the_contours_are_those_of_that_slice():
     assert [path.get("stroke-dasharray") for path in paths] == [None, "4 2"]
 
 
+def test_two_predictions_differ_by_more_than_colour():
+    three = [*contours(), Contour("other", PREDICTION, "#0f0", dotted=True)]
+    dashes = [
+        path.get("stroke-dasharray") for path in svg_of(thumbnail(three, alternative="w")).iter(f"{SVG}path")
+    ]
+    assert len(set(dashes)) == 3
+
+
 def test_a_millimetre_is_as_long_across_as_down():
     root = svg_of(thumbnail(contours(), alternative="w"))
     # 10 voxels of 2 mm across, 20 of 1 mm down: both 20 mm, in 60 mm of surroundings.

@@ -150,7 +150,8 @@ def _contours(
     yield Contour("reference", reference[leading], _REFERENCE)
     for name, masks, colour in zip(names, predicted, _PREDICTIONS, strict=False):
         if leading in masks:
-            yield Contour(name, masks[leading], colour, dashed=True)
+            first = masks is predicted[0]
+            yield Contour(name, masks[leading], colour, dashed=first, dotted=not first)
     if leading == LESION or LESION not in reference:
         return
     if reference[LESION].voxels.any():

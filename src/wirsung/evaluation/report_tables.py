@@ -134,7 +134,7 @@ def case_table(evaluated: Evaluated, thumbnails: Mapping[str, Picture]) -> Table
         caption += (
             f" Pictures of the {len(thumbnails)} worst: the axial slice of the largest error, solid the "
         )
-        caption += "reference, dashed the prediction, in the colours of the pictures above; a click enlarges."
+        caption += "reference, broken lines the predictions, as in the pictures above; a click enlarges."
     if len(order) > MOST_CASES:
         caption += f" The first {MOST_CASES} of {len(order)} cases; scores.csv has all."
     names = ("case", *(["picture"] if thumbnails else []), *(["centre"] if centres else []))

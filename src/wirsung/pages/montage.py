@@ -44,6 +44,8 @@ class Contour:
     mask: Volume
     colour: str
     dashed: bool = False
+    dotted: bool = False
+    """In place of dashes, so that two predictions differ by more than their colour."""
 
 
 @dataclass(frozen=True)
@@ -210,4 +212,6 @@ def _draw_scale(axes: Axes, extent: tuple[float, float, float, float]) -> None:
 
 
 def _dashes(item: Contour) -> Literal["-"] | tuple[float, tuple[float, float]]:
+    if item.dotted:
+        return 0, (1.0, 1.4)
     return (0, (3.2, 1.6)) if item.dashed else "-"

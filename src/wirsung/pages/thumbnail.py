@@ -125,7 +125,8 @@ def _svg(
     parts.append(f'<g transform="scale({di:.5g} {dj:.5g})" fill="none" stroke-width="1.3">')
     for number, (mask, item) in enumerate(zip(masks, contours, strict=True)):
         fill = ' fill="#6b6b6b"' if number == 0 and not grey else ""
-        dashes = ' stroke-dasharray="4 2"' if item.dashed else ""
+        pattern = "1.3 1.8" if item.dotted else "4 2"
+        dashes = f' stroke-dasharray="{pattern}"' if item.dashed or item.dotted else ""
         if mask.any():
             parts.append(
                 f'<path vector-effect="non-scaling-stroke" stroke="{item.colour}"{fill}{dashes} '
