@@ -91,7 +91,7 @@ def test_the_test_rejects_one_in_twenty_of_equal_methods():
 
 def test_the_example_of_the_paper_is_as_sas_prints_it():
     # DeLong et al., 1988: ovarian cancer with obstruction; albumin, total protein, K-G score, outcome. Data
-    # and results as in SAS/STAT's PROC LOGISTIC, example "Comparing Receiver Operating Characteristic Curves".
+    # and results as in the manual of SAS's PROC LOGISTIC: "Comparing Receiver Operating ... Curves".
     rows = """
     3.0 5.8 10 0  3.2 6.3 5 1  3.9 6.8 3 1  2.8 4.8 6 0  3.2 5.8 3 1  0.9 4.0 5 0  2.5 5.7 8 0  1.6 5.6 5 1
     3.8 5.7 5 1  3.7 6.7 6 1  3.2 5.4 4 1  3.8 6.6 6 1  4.1 6.6 5 1  3.6 5.7 5 1  4.3 7.0 4 1  3.6 6.7 4 0

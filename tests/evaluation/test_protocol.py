@@ -110,7 +110,9 @@ def test_the_checksum_is_that_of_the_deciding_fields_as_sorted_json(tmp_path):
     (tmp_path / "own.toml").write_text(OWN)
     own = protocol(tmp_path / "own.toml")
     said = (
-        '{"by_class":false,"detection_first":false,"headline":["dsc"],"metrics":["nsd","dsc"],"name":"own",'
+        '{"by_class":false,"case_score":"max","detection_first":false,"headline":["dsc"],"lesion_iou":0.1,'
+        '"metrics":["nsd","dsc"],"name":"own",'
+        '"operating_points":["youden","specificity:0.95","sensitivity:0.9"],'
         '"strict":false,"surfels":false,"tolerances_mm":[1.0,2.5],"version":1}'
     )
     assert own.sha256 == hashlib.sha256(said.encode()).hexdigest()
@@ -128,3 +130,27 @@ def test_a_convention_with_an_unknown_key_is_refused(tmp_path):
     (tmp_path / "own.toml").write_text(OWN + '[[conventions]]\nwhta = "NSD"\n')
     with pytest.raises(ConfigError, match=r"key 'whta'.*Did you mean what"):
         protocol(tmp_path / "own.toml")
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('case_score = "topk"', "own.toml: There is no case score named 'topk'"),
+        ('operating_points = ["yuden"]', "own.toml: There is no operating point named 'yuden'"),
+        ("lesion_iou = 0", "lesion_iou is 0"),
+        ("lesion_iou = 1.5", "lesion_iou is 1.5"),
+    ],
+)
+def test_impossible_detection_is_an_error(tmp_path, line, message):
+    (tmp_path / "own.toml").write_text(f"{line}\n{OWN}")
+    with pytest.raises(ConfigError, match=message):
+        protocol(tmp_path / "own.toml")
+
+
+def test_detection_is_read_and_moves_the_checksum(tmp_path):
+    lines = 'case_score = "topk:50"\nlesion_iou = 0.2\noperating_points = ["threshold:0.5"]\n'
+    for name, text in (("plain", OWN), ("own", lines + OWN)):
+        (tmp_path / f"{name}.toml").write_text(text)
+    plain, own = (protocol(tmp_path / f"{name}.toml") for name in ("plain", "own"))
+    assert (own.case_score, own.lesion_iou, own.operating_points) == ("topk:50", 0.2, ("threshold:0.5",))
+    assert own.sha256 != plain.sha256

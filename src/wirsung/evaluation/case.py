@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from wirsung.evaluation.case_score import MAX, case_score, metric_of
 from wirsung.evaluation.label_pair import LabelPair
+from wirsung.evaluation.lesions import CaseLesions, find_lesions
 from wirsung.evaluation.overlap import Overlap, overlap
 from wirsung.evaluation.protocol import Protocol, nsd_name, unit_of
 from wirsung.evaluation.scores import Score
@@ -18,7 +20,7 @@ from wirsung.imaging.volume import Volume
 
 LESION = "pancreatic_lesion"
 LESION_PROBABILITY = "lesion_probability_max"
-"""The highest lesion probability of a case, as a metric of the lesion."""
+"""The highest lesion probability of a case, as a metric of the lesion: the case score `max`."""
 
 
 @dataclass(frozen=True)
@@ -97,8 +99,37 @@ def unscored(name: CaseName, structure: str, reason: Reason) -> list[Score]:
 
 
 def lesion_probability(name: CaseName, probability: Volume) -> Score:
-    """The row with the highest lesion probability of the case."""
-    return name.row(LESION, LESION_PROBABILITY, float(np.nanmax(probability.voxels)))
+    """The row with the case's score, from its lesion probability; the maximum where the volume ranks."""
+    chosen = name.protocol.case_score
+    metric = metric_of(chosen)
+    if metric is None:
+        chosen, metric = MAX, LESION_PROBABILITY
+    return name.row(LESION, metric, case_score(chosen, probability.voxels))
+
+
+def lesions_of(protocol: Protocol, pair: Pair, view: View, probability: Volume | None) -> CaseLesions:
+    """The lesions of the case and what became of them.
+
+    Args:
+        protocol: Which overlap is enough.
+        pair: Reference and prediction, on one grid.
+        view: The lesion's.
+        probability: On the same grid; None where there is none, then every candidate is sure.
+    """
+    sides = ((pair.reference, view.reference_values), (pair.prediction, view.prediction_values))
+    reference, prediction = (_mask(volume.voxels, values) for volume, values in sides)
+    return find_lesions(
+        reference,
+        prediction,
+        spacing_mm=pair.reference.spacing_mm,
+        confidence=None if probability is None else probability.voxels,
+        min_iou=protocol.lesion_iou,
+    )
+
+
+def _mask(voxels: LabelMap, values: tuple[int, ...]) -> Mask:
+    """As mask_of, and fast for the one value that a lesion mostly has."""
+    return np.asarray(voxels == values[0]) if len(values) == 1 else mask_of(voxels, values)
 
 
 def _values(protocol: Protocol, pair: Pair, view: View) -> Iterator[tuple[str, float, Reason | None]]:

@@ -63,12 +63,16 @@ def words_of(name: str) -> str:
 
     Example:
         >>> words_of("max"), words_of("topk:100")
-        ('highest lesion probability', 'mean of the 100 highest lesion probabilities')
+        ('highest lesion probability', 'mean lesion probability of the 100 highest voxels')
     """
     count = voxels_of(name)
     if count is None:
         return "predicted lesion volume"
-    return "highest lesion probability" if count == 1 else f"mean of the {count} highest lesion probabilities"
+    return (
+        "highest lesion probability"
+        if count == 1
+        else f"mean lesion probability of the {count} highest voxels"
+    )
 
 
 def metric_of(name: str) -> str | None:

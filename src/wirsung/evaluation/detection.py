@@ -185,6 +185,8 @@ class Detection:
     true_positive_fractions: tuple[float, ...]
     left_out: dict[str, int]
     """Cases that could not be scored, by reason."""
+    average_precision: float = math.nan
+    """By case; NaN without a positive one."""
 
 
 def detect(cases: Sequence[DetectionCase], scored_by: str, left_out: dict[str, int]) -> Detection:
@@ -203,4 +205,5 @@ def detect(cases: Sequence[DetectionCase], scored_by: str, left_out: dict[str, i
         tuple(false),
         tuple(true),
         left_out,
+        average_precision(positive, scores),
     )

@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from wirsung.errors import ConfigError, near_names
+from wirsung.evaluation.case_score import MAX, voxels_of
+from wirsung.evaluation.lesion_matching import MIN_IOU
+from wirsung.evaluation.operating_points import DEFAULT, parse_point
 
 METRICS = {
     "dsc": "1",
@@ -49,6 +52,9 @@ _KEYS = (
     "metrics",
     "headline",
     "detection_first",
+    "case_score",
+    "lesion_iou",
+    "operating_points",
 )
 
 
@@ -107,6 +113,12 @@ class Protocol:
     """Each class of the scheme stands for itself, as a pancreas without its lesion; else a structure holds
     all its parts."""
     conventions: tuple[Convention, ...] = ()
+    case_score: str = MAX
+    """What ranks cases: max, topk:K or volume."""
+    lesion_iou: float = MIN_IOU
+    """The least overlap of a lesion and the candidate that finds it."""
+    operating_points: tuple[str, ...] = DEFAULT
+    """Where sensitivity and specificity by case are told."""
 
     @property
     def sha256(self) -> str:
@@ -256,6 +268,9 @@ def _made(table: dict[str, Any]) -> Protocol:
         version=int(table.get("version", 1)),
         by_class=bool(table.get("by_class", False)),
         conventions=tuple(Convention(**row) for row in table.get("conventions", ())),
+        case_score=str(table.get("case_score", MAX)),
+        lesion_iou=float(table.get("lesion_iou", MIN_IOU)),
+        operating_points=tuple(map(str, table.get("operating_points", DEFAULT))),
     )
 
 
@@ -278,4 +293,18 @@ def _check(made: Protocol, file_name: str) -> None:
     positive = [tau for tau in made.tolerances_mm if 0 < tau < float("inf")]
     if len(positive) < len(made.tolerances_mm) or ("nsd" in made.metrics and not positive):
         msg = f"{file_name}: nsd needs tolerances_mm above 0, but they are {list(made.tolerances_mm)}."
+        raise ConfigError(msg)
+    _check_detection(made, file_name)
+
+
+def _check_detection(made: Protocol, file_name: str) -> None:
+    try:
+        voxels_of(made.case_score)
+        for name in made.operating_points:
+            parse_point(name)
+    except ConfigError as error:
+        msg = f"{file_name}: {error}"
+        raise ConfigError(msg) from error
+    if not 0 < made.lesion_iou <= 1:
+        msg = f"{file_name}: lesion_iou is {made.lesion_iou:g}. It is an overlap above 0 and at most 1."
         raise ConfigError(msg)

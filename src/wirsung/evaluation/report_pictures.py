@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from wirsung.evaluation.case import LESION, LESION_PROBABILITY
+from wirsung.evaluation.case_score import metric_of
 from wirsung.evaluation.evaluated import Evaluated
 from wirsung.evaluation.protocol import unit_of
 from wirsung.evaluation.report_bands import roc_with_band
@@ -85,7 +86,8 @@ def _roc_curve(evaluated: Evaluated, found: MethodFindings) -> Curve:
     by_case = evaluated.scores.by_case
     references = by_case(found.name, LESION, "reference_volume_ml")
     volumes = by_case(found.name, LESION, "volume_ml")
-    probabilities = by_case(found.name, LESION, LESION_PROBABILITY)
+    metric = metric_of(evaluated.protocol.case_score) or LESION_PROBABILITY
+    probabilities = by_case(found.name, LESION, metric)
     ranked_by = probabilities if "probability" in detection.scored_by else volumes
     cases = [case for case, row in volumes.items() if row.reason is None]
     curve = roc_with_band(

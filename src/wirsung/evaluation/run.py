@@ -12,9 +12,11 @@ from wirsung.compute.atomic import write_json
 from wirsung.compute.cases import Outcome, map_cases
 from wirsung.errors import ConfigError
 from wirsung.evaluation.case import CaseName, unscored
+from wirsung.evaluation.case_score import VOLUME, voxels_of
 from wirsung.evaluation.cohort import Cohort, open_cohort
 from wirsung.evaluation.evaluated import Evaluated, command_of
 from wirsung.evaluation.inputs import PROBABILITY, Method, Reference, open_methods, open_reference
+from wirsung.evaluation.lesions import CaseLesions
 from wirsung.evaluation.protocol import Protocol, protocol
 from wirsung.evaluation.report import write_report
 from wirsung.evaluation.report_tables import digits_of
@@ -74,7 +76,7 @@ def evaluate(settings: EvaluateSettings) -> Evaluation:
         ConfigError: A folder, scheme or protocol is not what it should be, or no case is in both folders.
         ManifestError: A dataset or predictions.json is damaged.
     """
-    chosen = protocol(settings.protocol)
+    chosen = _protocol(settings)
     methods = open_methods(settings)
     reference = open_reference(settings, methods[0], by_class=chosen.by_class)
     cases = _cases(reference, methods[0], all_cases=settings.all_cases)
@@ -93,7 +95,9 @@ def evaluate(settings: EvaluateSettings) -> Evaluation:
     if earlier is not None:
         return Evaluation(list(outcomes), earlier, settings.out)
     scores = Scores(
-        (row for outcome in outcomes for row in _rows(outcome, tasks[outcome.case])), chosen.stamp
+        (row for outcome in outcomes for row in _rows(outcome, tasks[outcome.case])),
+        chosen.stamp,
+        _lesions(outcomes, tasks),
     )
     findings = find(
         scores,
@@ -101,7 +105,7 @@ def evaluate(settings: EvaluateSettings) -> Evaluation:
         chosen,
         cohort=cohort,
         seed=settings.seed,
-        by_probability=settings.lesion_score == "max",
+        by_probability=chosen.case_score != VOLUME,
     )
     evaluated = Evaluated(
         reference,
@@ -175,6 +179,27 @@ def _rows(outcome: Outcome[CaseScores], task: Task) -> Sequence[Score]:
         return outcome.value.rows
     reason = Reason.CASE_FAILED if task.prediction.is_there else Reason.PREDICTION_MISSING
     return [row for view in task.views for row in unscored(task.name, view.structure, reason)]
+
+
+def _protocol(settings: EvaluateSettings) -> Protocol:
+    """The protocol, with the case score that was asked for."""
+    chosen = protocol(settings.protocol)
+    if settings.lesion_score is None:
+        return chosen
+    voxels_of(settings.lesion_score)
+    return replace(chosen, case_score=settings.lesion_score)
+
+
+def _lesions(
+    outcomes: Sequence[Outcome[CaseScores]], tasks: Mapping[str, Task]
+) -> dict[str, dict[str, CaseLesions]]:
+    """Method to case to lesions, where they were scored."""
+    found: dict[str, dict[str, CaseLesions]] = {}
+    for outcome in outcomes:
+        if outcome.value is not None and outcome.value.lesions is not None:
+            name = tasks[outcome.case].name
+            found.setdefault(name.method, {})[name.case] = outcome.value.lesions
+    return found
 
 
 def _strays(reference: Reference, methods: Sequence[Method]) -> dict[str, tuple[str, ...]]:

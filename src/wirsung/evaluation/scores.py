@@ -3,7 +3,7 @@
 import csv
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from wirsung.compute.atomic import atomic_path
 from wirsung.errors import ManifestError
+from wirsung.evaluation.lesions import CaseLesions
 from wirsung.evaluation.protocol import ProtocolStamp
 
 SCORES_FILE = "scores.parquet"
@@ -55,8 +56,15 @@ _SCHEMA = pa.schema(
 class Scores:
     """All scores of an evaluation, by method, structure and metric; the cases keep their order."""
 
-    def __init__(self, rows: Iterable[Score], stamp: ProtocolStamp | None = None) -> None:
+    def __init__(
+        self,
+        rows: Iterable[Score],
+        stamp: ProtocolStamp | None = None,
+        lesions: Mapping[str, Mapping[str, CaseLesions]] | None = None,
+    ) -> None:
         self.rows = tuple(rows)
+        self.lesions = lesions or {}
+        """By method and case; empty where no lesions were scored, and where scores are read from a file."""
         self.stamp = stamp
         """Which protocol they follow; None where the file does not say."""
         self._groups: dict[tuple[str, str, str], dict[str, Score]] = {}

@@ -12,9 +12,10 @@ from wirsung import __version__
 from wirsung.compute.atomic import write_text
 from wirsung.compute.cases import Skip
 from wirsung.errors import ImageError, ManifestError
-from wirsung.evaluation.case import LESION, CaseName, Pair, lesion_probability, score_case
+from wirsung.evaluation.case import LESION, CaseName, Pair, lesion_probability, lesions_of, score_case
 from wirsung.evaluation.case_labels import CaseLabels, Source, check_values
 from wirsung.evaluation.grids import on_grid_of
+from wirsung.evaluation.lesions import CaseLesions
 from wirsung.evaluation.scores import Score
 from wirsung.evaluation.views import View, is_annotated
 from wirsung.imaging.nifti import read_image
@@ -48,6 +49,8 @@ class CaseScores:
     rows: tuple[Score, ...]
     note: str = ""
     """What was done to the prediction before, such as resampling."""
+    lesions: CaseLesions | None = None
+    """None where the lesion is not scored."""
 
 
 def score_task(task: Task) -> CaseScores:
@@ -68,15 +71,20 @@ def score_task(task: Task) -> CaseScores:
     reference, prediction, note = read_sides(task.reference, task.prediction, case, resample=task.resample)
     annotated, predicted = _told(task.reference, task.views), _told(task.prediction, task.views)
     told = {"annotated": annotated, "predicted": predicted}
+    probability = _probability(task, reference.volume) if _tells_lesion(task, annotated) else None
     rows: list[Score] = []
+    lesions = None
     for pair, views in pairs(reference, prediction, task.views):
         _check(pair, task)
         rows += score_case(task.name, pair, views, **told)
-    scored = {view.structure for view in task.views} if annotated is None else annotated
-    if task.probability and LESION in scored:
-        rows.append(lesion_probability(task.name, _read_probability(task.probability)))
-    _keep(task.record, stamp, CaseScores(tuple(rows), note))
-    return CaseScores(tuple(rows), note)
+        for view in views:
+            if view.structure == LESION and _tells_lesion(task, annotated, predicted):
+                lesions = lesions_of(task.name.protocol, pair, view, probability)
+    if probability:
+        rows.append(lesion_probability(task.name, probability))
+    found = CaseScores(tuple(rows), note, lesions)
+    _keep(task.record, stamp, found)
+    return found
 
 
 def read_sides(
@@ -160,6 +168,20 @@ def _check(pair: Pair, task: Task) -> None:
             check_values(pair.values[side], source.scheme, name)
 
 
+def _tells_lesion(task: Task, *told: frozenset[str] | None) -> bool:
+    """Whether the lesion is scored, and told by every side."""
+    is_scored = any(view.structure == LESION for view in task.views)
+    return is_scored and all(structures is None or LESION in structures for structures in told)
+
+
+def _probability(task: Task, reference: Volume) -> Volume | None:
+    """The lesion's probability on the reference's grid, if there is one."""
+    if task.probability is None:
+        return None
+    volume = _read_probability(task.probability)
+    return on_grid_of(reference, volume, case=task.name.case, resample=task.resample)[0]
+
+
 def _read_probability(path: Path) -> Volume:
     volume = read_image(path)
     if not (volume.voxels.min() >= 0 and volume.voxels.max() <= 1 + 1e-6):
@@ -182,7 +204,8 @@ def _keep(record: Path, stamp: str, scores: CaseScores) -> None:
         [None if isinstance(value, float) and math.isnan(value) else value for value in vars(row).values()]
         for row in scores.rows
     ]
-    content = {"schema": 2, "stamp": stamp, "note": scores.note, "rows": rows}
+    lesions = scores.lesions.as_json() if scores.lesions else None
+    content = {"schema": 3, "stamp": stamp, "note": scores.note, "lesions": lesions, "rows": rows}
     write_text(record, json.dumps(content, separators=(",", ":")) + "\n")
 
 
@@ -194,7 +217,10 @@ def _kept(record: Path, stamp: str) -> CaseScores | None:
             return None
         rows = (dict(zip(_COLUMNS, row, strict=True)) for row in content["rows"])
         scores = (Score(**row | {"value": math.nan} if row["value"] is None else row) for row in rows)
-        return CaseScores(tuple(scores), content["note"])
+        lesions = content["lesions"]
+        return CaseScores(
+            tuple(scores), content["note"], None if lesions is None else CaseLesions.from_json(lesions)
+        )
     except (OSError, ValueError, KeyError, TypeError):
         # No record, or one of another version: the case is scored anew.
         return None

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import tyro
 
@@ -26,8 +26,9 @@ class EvaluateSettings:
     """Label scheme of a folder of reference label maps; by default that of the predictions."""
     protocol: str = "pants"
     """pants, msd, panseg, panorama, or a TOML file of your own."""
-    lesion_score: Literal["max", "volume"] = "max"
-    """What ranks cases for the AUC: the highest lesion probability, or the predicted lesion's volume."""
+    lesion_score: str | None = None
+    """What ranks cases for the AUC: max, the highest lesion probability; topk:K, the mean of the K highest;
+    or volume, the predicted lesion's; by default what the protocol says, which is mostly max."""
     all_cases: bool = False
     """Score every reference case, not only those that predictions.json lists."""
     resample: bool = False

@@ -1,14 +1,15 @@
 """From the rows of scores to the findings: summaries, detection, comparisons (`summary.json`)."""
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass, replace
 from typing import Any
 
-from wirsung.evaluation.case import LESION, LESION_PROBABILITY
 from wirsung.evaluation.cohort import Cohort
-from wirsung.evaluation.detection import Detection, DetectionCase, detect
+from wirsung.evaluation.detection import Detection
+from wirsung.evaluation.detection_findings import AucPair, Ranking, auc_pairs, lesion_findings, rank
+from wirsung.evaluation.froc import LesionDetection
+from wirsung.evaluation.operating_points import OperatingPoint
 from wirsung.evaluation.protocol import Protocol
 from wirsung.evaluation.scores import Scores
 from wirsung.evaluation.statistics import Comparison, Summary, compare, holm, summarise
@@ -25,6 +26,10 @@ class MethodFindings:
     """Structure to metric to summary."""
     detection: Detection | None
     """None where the lesion is not scored."""
+    operating_points: tuple[OperatingPoint, ...] = ()
+    """Of detection by case, as the protocol names them."""
+    lesions: LesionDetection | None = None
+    """Detection by lesion; None where the lesion is not scored."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,8 @@ class Findings:
     """Agreement of volumes, where the protocol measures them."""
     subgroups: tuple[SubgroupFindings, ...] = ()
     """The headline metrics of every structure, by each column asked for."""
+    aucs: tuple[AucPair, ...] = ()
+    """Each further method's AUC by case against the first's."""
 
 
 def find(
@@ -71,6 +78,8 @@ def find(
         seed: Of every bootstrap.
         by_probability: Rank cases by their lesion probability where every case has one, else by volume.
     """
+    ranked = ((method, rank(scores, method, protocol, by_probability=by_probability)) for method in methods)
+    rankings = {method: ranking for method, ranking in ranked if ranking}
     found = tuple(
         MethodFindings(
             method,
@@ -81,7 +90,8 @@ def find(
                 }
                 for structure in scores.structures(method)
             },
-            _detection(scores, method, by_probability=by_probability),
+            *_detection(rankings.get(method), protocol),
+            lesion_findings(scores, method, protocol, cohort, seed),
         )
         for method in methods
     )
@@ -90,7 +100,8 @@ def find(
         for metric in protocol.headline_names:
             pairs += _pairs(scores, (methods[0], second), metric, cohort.patients, seed)
     volumes = volume_findings(scores, methods)
-    return Findings(found, tuple(pairs), volumes, _subgroups(scores, methods, protocol, cohort, seed))
+    subgroups = _subgroups(scores, methods, protocol, cohort, seed)
+    return Findings(found, tuple(pairs), volumes, subgroups, auc_pairs(methods, rankings))
 
 
 def as_json(content: Any) -> Any:  # noqa: ANN401 - whatever the findings hold
@@ -156,20 +167,7 @@ def _pairs(
     return [replace(item, p_holm=p) for item, p in zip(found, adjusted, strict=True)]
 
 
-def _detection(scores: Scores, method: str, *, by_probability: bool) -> Detection | None:
-    predicted = scores.by_case(method, LESION, "volume_ml")
-    references = scores.by_case(method, LESION, "reference_volume_ml")
-    if not predicted:
-        return None
-    probabilities = scores.by_case(method, LESION, LESION_PROBABILITY)
-    defined = [case for case, row in predicted.items() if row.reason is None]
-    left_out = Counter(row.reason for row in predicted.values() if row.reason is not None)
-    # One ranking for all cases: probabilities and volumes can't be mixed in one curve.
-    use_probability = by_probability and bool(defined) and all(case in probabilities for case in defined)
-    ranked_by = probabilities if use_probability else predicted
-    cases = [
-        DetectionCase(case, references[case].value > 0, predicted[case].value > 0, ranked_by[case].value)
-        for case in defined
-    ]
-    words = "highest lesion probability" if use_probability else "predicted lesion volume"
-    return detect(cases, words, dict(sorted(left_out.items())))
+def _detection(
+    ranking: Ranking | None, protocol: Protocol
+) -> tuple[Detection | None, tuple[OperatingPoint, ...]]:
+    return (ranking.detection(), ranking.points(protocol)) if ranking else (None, ())
