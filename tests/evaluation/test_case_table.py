@@ -23,6 +23,17 @@ def test_a_byte_order_mark_and_empty_lines_do_no_harm(tmp_path):
     assert read_case_table(path) == {"a": {"sex": "F"}, "b": {"sex": "M"}}
 
 
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_comma_semicolon_and_tab_separate(tmp_path, separator):
+    text = "case,sex,age\na,F,61\n".replace(",", separator)
+    assert read_case_table(written(tmp_path / "t.csv", text)) == {"a": {"sex": "F", "age": 61}}
+
+
+def test_a_quoted_cell_may_hold_a_separator(tmp_path):
+    table = read_case_table(written(tmp_path / "t.csv", 'case,site\na,"North, West"\n'))
+    assert table["a"]["site"] == "North, West"
+
+
 def test_a_parquet_file_is_read(tmp_path):
     pq.write_table(pa.table({"case": ["a"], "patient": ["p"], "sex": [None]}), tmp_path / "t.parquet")
     table = read_case_table(tmp_path / "t.parquet")

@@ -71,7 +71,16 @@ def test_evaluations_of_real_files_are_compared(references, predictions, known, 
     assert done.content["metrics"][0] == "dsc"
     assert "volume_ml" not in done.content["metrics"]
     assert all(pair["comparison"]["p_wilcoxon"] in (1, None) for pair in done.content["pairs"])
-    assert done.page.is_file()
+    assert "Who has a lesion?" in done.page.read_text(encoding="utf-8")
+    assert [(pair["cases"], pair["positives"]) for pair in done.content["aucs"]] == [(4, 2)]
+    assert done.content["aucs"][0]["comparison"]["p"] == 1
+
+
+def test_one_case_has_differences_but_neither_interval_nor_t_test(tmp_path):
+    one, other = scored(tmp_path / "A", {"a": 0.5}), scored(tmp_path / "B", {"a": 0.7})
+    found = compare(CompareSettings((one, other), tmp_path / "out")).content["pairs"][0]["comparison"]
+    assert found["mean_difference"] == pytest.approx(0.2)
+    assert (found["low"], found["high"], found["p_t"], found["p_wilcoxon"]) == (None, None, None, 1)
 
 
 def test_another_protocol_is_refused_unless_allowed(two, tmp_path):

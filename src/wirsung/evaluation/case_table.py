@@ -1,6 +1,7 @@
 """What is known of cases beside their scores: a dataset's manifest, or any table with a column `case`."""
 
 import csv
+import io
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -39,14 +40,18 @@ def read_case_table(path: Path) -> CaseTable:
 
 
 def csv_rows(path: Path) -> list[dict[str, Any]]:
-    """The rows of a CSV with a header; numbers as such but in columns of names, an empty cell as None.
+    """The rows of a CSV with a header: numbers, but text in columns of names; an empty cell is None.
+
+    Commas, semicolons or tabs separate cells, as the header has most of.
 
     Raises:
         ManifestError: It is missing, no text, or has rows of different length.
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            lines = [line for line in csv.reader(file) if line]
+            text = file.read()
+        separator = max(",;\t", key=text.partition("\n")[0].count)
+        lines = [line for line in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if line]
     except FileNotFoundError as error:
         msg = f"{path} is not there."
         raise ManifestError(msg) from error

@@ -11,7 +11,9 @@ from wirsung import __version__
 from wirsung.compute.atomic import write_json
 from wirsung.compute.cases import Outcome
 from wirsung.errors import ConfigError, near_names
+from wirsung.evaluation.case import LESION
 from wirsung.evaluation.case_table import patients_of, read_case_table
+from wirsung.evaluation.compare_detection import compare_detection
 from wirsung.evaluation.compare_inputs import ScoredMethod, read_methods
 from wirsung.evaluation.compare_page import Compared, write_compare_page
 from wirsung.evaluation.compare_pairs import Rules, compare_methods
@@ -87,7 +89,8 @@ def compare(settings: CompareSettings) -> ComparisonDone:
         }
         for method in methods
     }
-    compared = Compared(methods, structures, metrics, summaries, pairs, rules, len(cases))
+    aucs = compare_detection(methods) if LESION in structures else ()
+    compared = Compared(methods, structures, metrics, summaries, pairs, rules, len(cases), aucs)
     content = _content(compared, outcomes, state)
     write_compare_page(settings.out / PAGE_FILE, compared, outcomes)
     # Last, since its state tells the next run that the page is there.
@@ -270,6 +273,7 @@ def _content(compared: Compared, outcomes: Sequence[Outcome[Any]], state: str) -
         "non_inferiority_margins": dict(compared.rules.non_inferiority_margins),
         "adjusted": "Holm, over all pairs and structures of one metric",
         "pairs": as_json(compared.pairs),
+        "aucs": as_json(compared.aucs),
         "state": state,
     }
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from wirsung import __version__
 from wirsung.compute.cases import Outcome
+from wirsung.evaluation.compare_detection import ComparedAucs
 from wirsung.evaluation.compare_inputs import ScoredMethod
 from wirsung.evaluation.compare_pairs import NOT_SCORED, ComparedPair, Rules
 from wirsung.evaluation.protocol import unit_of
@@ -16,8 +17,11 @@ from wirsung.evaluation.undefined import Reason
 from wirsung.pages.figures import ForestRow, forest_plot
 from wirsung.pages.template import Block, Cell, Facts, Notice, Page, Picture, Section, Table, write_page
 
-_MOST_PAIRS = 1000
-"""Rows of a table of pairs; comparison.json has all."""
+_MOST_PAIRS = 4500
+"""Rows of all tables of pairs together, some 700 bytes each; comparison.json has all."""
+
+_MOST_MARGINS = 500
+"""Rows of a table of margins."""
 
 _MOST_ROWS = 15
 """Of a forest plot of pairs: those of six methods."""
@@ -37,6 +41,8 @@ class Compared:
     rules: Rules
     shared_cases: int
     """Cases that every method was scored on."""
+    aucs: tuple[ComparedAucs, ...] = ()
+    """Of the lesion by case; empty where it was not scored."""
 
 
 def write_compare_page(path: Path, compared: Compared, outcomes: Sequence[Outcome[Any]]) -> None:
@@ -51,7 +57,11 @@ def compare_page(compared: Compared, outcomes: Sequence[Outcome[Any]]) -> Page:
     return Page(
         title=f"{title} compared",
         lead=f"{compared.shared_cases} cases scored by every method; every pair, by case.",
-        sections=(_overview(compared, outcomes), *(_metric(compared, metric) for metric in compared.metrics)),
+        sections=(
+            _overview(compared, outcomes),
+            *(_metric(compared, metric) for metric in compared.metrics),
+            *_detection(compared.aucs),
+        ),
         overline="Comparison",
         definitions=tuple(_definitions(compared)),
     )
@@ -85,7 +95,8 @@ def _metric(compared: Compared, metric: str) -> Section:
     if leading and len(leading) <= _MOST_ROWS:
         blocks.append(_forest(leading, compared.rules))
     if leading:
-        blocks.append(_pair_table(pairs, compared.rules.higher_is_better(metric)))
+        most = _MOST_PAIRS // len(compared.metrics)
+        blocks.append(_pair_table(pairs, compared.rules.higher_is_better(metric), most))
     margins = _margin_table(pairs)
     if margins:
         blocks.append(margins)
@@ -151,16 +162,16 @@ def _forest(pairs: Sequence[ComparedPair], rules: Rules) -> Picture:
     )
 
 
-def _pair_table(pairs: Sequence[ComparedPair], direction: bool | None) -> Table:
-    rows = tuple(_pair_row(pair) for pair in pairs[:_MOST_PAIRS])
+def _pair_table(pairs: Sequence[ComparedPair], direction: bool | None, most: int) -> Table:
+    rows = tuple(_pair_row(pair) for pair in pairs[:most])
     columns = ("structure", "first", "second", "difference", "p", "p, Holm", "p, t test", "d", "r")
     meaning = {True: "More is better.", False: "Less is better.", None: "Neither more nor less is better."}
     caption = (
         f"Second minus first. {meaning[direction]} Wins, ties and losses are the second's, by case; a missed "
         "structure loses."
     )
-    if len(pairs) > _MOST_PAIRS:
-        caption += f" The first {_MOST_PAIRS} of {len(pairs)} rows; comparison.json has all."
+    if len(pairs) > most:
+        caption += f" The first {most} of {len(pairs)} rows; comparison.json has all."
     return Table((*columns, "win / tie / loss", "n"), rows, caption)
 
 
@@ -203,7 +214,44 @@ def _margin_table(pairs: Sequence[ComparedPair]) -> Table | None:
         return None
     columns = ("structure", "first", "second", "question", "margin", "interval or bound", "p", "answer")
     caption = "One-sided tests at 0.05, not adjusted: 90 % interval for equivalence, 95 % bound else."
-    return Table(columns, tuple(rows[:_MOST_PAIRS]), caption)
+    return Table(columns, tuple(rows[:_MOST_MARGINS]), caption)
+
+
+def _detection(aucs: Sequence[ComparedAucs]) -> Iterator[Section]:
+    """A row a pair: AUC of both and DeLong's test."""
+    if not aucs:
+        return
+    rows = []
+    for pair in aucs[:_MOST_MARGINS]:
+        found = pair.comparison
+        interval = "" if found.low != found.low else f"{_signed(found.low, 3)} to {_signed(found.high, 3)}"
+        rows.append(
+            (
+                pair.first,
+                pair.second,
+                Cell.number(found.first, 3),
+                Cell.number(found.second, 3),
+                Cell(_signed(found.difference, 3), _order(found.difference), interval or found.reason),
+                _p(found.p),
+                _p(pair.p_holm),
+                Cell(f"{pair.positives} / {pair.cases - pair.positives}", float(pair.positives)),
+                _words(pair.ranked_by).removesuffix(" ml"),
+            )
+        )
+    columns = (
+        "first",
+        "second",
+        "AUC, first",
+        "AUC, second",
+        "difference",
+        "p",
+        "p, Holm",
+        "with / without lesion",
+    )
+    caption = (
+        "AUC by case, second minus first, by DeLong's paired test on the cases that both were scored on."
+    )
+    yield Section("Who has a lesion?", (Table((*columns, "ranked by"), tuple(rows), caption),))
 
 
 def _definitions(compared: Compared) -> Iterator[tuple[str, str]]:

@@ -68,7 +68,7 @@ class Rules:
         """
         if metric in self.lower_is_better:
             return False
-        if unit_of(metric) == "ml" or "volume" in metric or metric == "lesion_probability_max":
+        if unit_of(metric) == "ml" or "volume" in metric or metric.startswith("lesion_probability"):
             return None
         return unit_of(metric) == "1"
 
