@@ -2,6 +2,7 @@ import json
 import math
 import re
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import nibabel as nib
@@ -16,6 +17,9 @@ from wirsung.imaging.nifti import read_label_map
 from wirsung.imaging.nifti_writing import write_nifti
 from wirsung.imaging.orientation import reorient
 from wirsung.imaging.volume import Volume
+
+# Most tests look at numbers, not at the page.
+Quick = partial(EvaluateSettings, page=False)
 
 
 def value(out: Path, case: str, structure: str, metric: str, method: str = "prediction") -> float:
@@ -32,7 +36,7 @@ def done(known, tmp_path_factory):
     root = tmp_path_factory.mktemp("done")
     references = known.write_references(root / "reference")
     predictions = known.write_predictions(root / "prediction")
-    return evaluate(EvaluateSettings(references, predictions, root / "scores", scheme="pants-2"))
+    return evaluate(Quick(references, predictions, root / "scores", scheme="pants-2"))
 
 
 @pytest.fixture
@@ -79,12 +83,12 @@ def test_detection_ranks_by_the_highest_probability_where_all_cases_have_one(
         voxels = np.zeros(known.SHAPE, dtype=np.float32)
         voxels[5, 5, 5] = peak
         write_nifti(predictions / f"{case}_lesion.nii.gz", Volume(voxels, known.AFFINE))
-    done = evaluate(EvaluateSettings(references, predictions, tmp_path / "scores", scheme="pants-2"))
+    done = evaluate(Quick(references, predictions, tmp_path / "scores", scheme="pants-2"))
     found = done.summary["methods"][0]["detection"]
     assert found["scored_by"] == "highest lesion probability"
     assert found["auc"]["value"] == 0.75
     by_volume = evaluate(
-        EvaluateSettings(references, predictions, tmp_path / "by", scheme="pants-2", lesion_score="volume")
+        Quick(references, predictions, tmp_path / "by", scheme="pants-2", lesion_score="volume")
     )
     assert by_volume.summary["methods"][0]["detection"]["auc"]["value"] == 0.5
 
@@ -92,7 +96,7 @@ def test_detection_ranks_by_the_highest_probability_where_all_cases_have_one(
 def test_an_image_that_is_no_probability_fails_its_case(known, references, predictions, tmp_path):
     voxels = np.full(known.SHAPE, 37.0, dtype=np.float32)
     write_nifti(predictions / "a_lesion.nii.gz", Volume(voxels, known.AFFINE))
-    done = evaluate(EvaluateSettings(references, predictions, tmp_path / "scores", scheme="pants-2"))
+    done = evaluate(Quick(references, predictions, tmp_path / "scores", scheme="pants-2"))
     assert [outcome.status for outcome in done.outcomes] == ["failed", "done", "done", "done"]
     assert "outside 0 to 1" in done.outcomes[0].message
 
@@ -119,7 +123,7 @@ def test_another_protocol_scores_anew(fresh):
 
 def test_a_missing_prediction_fails_by_name_and_is_counted(references, predictions, tmp_path):
     (predictions / "b.nii.gz").unlink()
-    done = evaluate(EvaluateSettings(references, predictions, tmp_path / "scores", scheme="pants-2"))
+    done = evaluate(Quick(references, predictions, tmp_path / "scores", scheme="pants-2"))
     assert [outcome.status for outcome in done.outcomes] == ["done", "failed", "done", "done"]
     assert "no prediction" in done.outcomes[1].message
     assert reason(done.out, "b", "pancreas", "dsc") == "prediction_missing"
@@ -134,7 +138,7 @@ def test_a_prediction_elsewhere_fails_with_the_distance(known, references, predi
     moved = known.AFFINE.copy()
     moved[0, 3] += 7
     write_nifti(predictions / "a.nii.gz", Volume(read_label_map(predictions / "a.nii.gz").voxels, moved))
-    done = evaluate(EvaluateSettings(references, predictions, tmp_path / "scores", scheme="pants-2"))
+    done = evaluate(Quick(references, predictions, tmp_path / "scores", scheme="pants-2"))
     assert done.outcomes[0].status == "failed"
     assert "7 mm" in done.outcomes[0].message
     assert reason(done.out, "a", "pancreas", "dsc") == "case_failed"
@@ -145,7 +149,7 @@ def test_turned_axes_change_no_score(done, references, predictions, tmp_path, co
     turned = tmp_path / codes / "prediction"
     for path in predictions.glob("*.nii.gz"):
         write_nifti(turned / path.name, reorient(read_label_map(path), codes))
-    again = evaluate(EvaluateSettings(references, turned, tmp_path / codes / "scores", scheme="pants-2"))
+    again = evaluate(Quick(references, turned, tmp_path / codes / "scores", scheme="pants-2"))
     expected = [(row.case, row.metric, row.value) for row in read_scores(done.out) if row.reason is None]
     found = [(row.case, row.metric, row.value) for row in read_scores(again.out) if row.reason is None]
     assert found == expected
@@ -153,7 +157,7 @@ def test_turned_axes_change_no_score(done, references, predictions, tmp_path, co
 
 def test_a_value_that_the_scheme_does_not_have_fails_its_case(known, references, predictions, tmp_path):
     write_nifti(predictions / "a.nii.gz", known.label_map((known.PANCREAS, 7)))
-    done = evaluate(EvaluateSettings(references, predictions, tmp_path / "scores", scheme="pants-2"))
+    done = evaluate(Quick(references, predictions, tmp_path / "scores", scheme="pants-2"))
     assert re.search(r"a\.nii\.gz holds the values 7, which the scheme pants-2", done.outcomes[0].message)
 
 
@@ -168,48 +172,46 @@ def test_a_prediction_without_a_reference_is_reported_not_scored(known, referenc
 def test_predictions_json_names_scheme_and_cases(known, references, predictions, tmp_path):
     known.write_predictions_json(predictions, "pants-2", ["a", "b"])
     (predictions / "c.nii.gz").unlink()
-    done = evaluate(EvaluateSettings(references, predictions, tmp_path / "scores"))
+    done = evaluate(Quick(references, predictions, tmp_path / "scores"))
     assert [outcome.case for outcome in done.outcomes] == ["a", "b"]
-    everything = evaluate(EvaluateSettings(references, predictions, tmp_path / "all", all_cases=True))
+    everything = evaluate(Quick(references, predictions, tmp_path / "all", all_cases=True))
     assert [outcome.status for outcome in everything.outcomes] == ["done", "done", "failed", "done"]
 
 
 def test_nobody_guesses_the_scheme(references, predictions, tmp_path):
     with pytest.raises(ConfigError, match="--scheme"):
-        evaluate(EvaluateSettings(references, predictions, tmp_path / "scores"))
+        evaluate(Quick(references, predictions, tmp_path / "scores"))
 
 
 def test_two_schemes_for_one_folder_are_refused(known, references, predictions, tmp_path):
     known.write_predictions_json(predictions, "pants-2", ["a"])
     with pytest.raises(ConfigError, match="says the scheme is pants-2, but --scheme says pancreas"):
-        evaluate(EvaluateSettings(references, predictions, tmp_path / "scores", scheme="pancreas"))
+        evaluate(Quick(references, predictions, tmp_path / "scores", scheme="pancreas"))
 
 
 def test_folders_without_a_common_case_are_refused(known, references, folders, tmp_path):
     other = folders("other", {"x": known.label_map((known.PANCREAS, 1))})
     with pytest.raises(ConfigError, match="No case of reference has a prediction"):
-        evaluate(EvaluateSettings(references, other, tmp_path / "scores", scheme="pants-2"))
+        evaluate(Quick(references, other, tmp_path / "scores", scheme="pants-2"))
 
 
 def test_an_empty_folder_is_refused(references, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ConfigError, match="holds no <case>"):
-        evaluate(EvaluateSettings(references, tmp_path / "empty", tmp_path / "scores", scheme="pants-2"))
+        evaluate(Quick(references, tmp_path / "empty", tmp_path / "scores", scheme="pants-2"))
 
 
 def test_a_damaged_predictions_json_is_refused(references, predictions, tmp_path):
     (predictions / "predictions.json").write_text("{")
     with pytest.raises(ManifestError, match="damaged"):
-        evaluate(EvaluateSettings(references, predictions, tmp_path / "scores", scheme="pants-2"))
+        evaluate(Quick(references, predictions, tmp_path / "scores", scheme="pants-2"))
 
 
 def test_methods_are_compared_on_the_same_cases(references, predictions, folders, tmp_path):
     perfect = folders(
         "perfect", {path.name[:1]: read_label_map(path) for path in references.glob("*.nii.gz")}
     )
-    settings = EvaluateSettings(
-        references, predictions, tmp_path / "scores", also=(perfect,), scheme="pants-2"
-    )
+    settings = Quick(references, predictions, tmp_path / "scores", also=(perfect,), scheme="pants-2")
     done = evaluate(settings)
     assert [outcome.case for outcome in done.outcomes][::4] == ["prediction/a", "perfect/a"]
     pairs = {(item["structure"], item["metric"]): item["comparison"] for item in done.summary["comparisons"]}
@@ -220,7 +222,7 @@ def test_methods_are_compared_on_the_same_cases(references, predictions, folders
 
 
 def test_two_workers_score_as_one(references, predictions, done, tmp_path):
-    again = evaluate(EvaluateSettings(references, predictions, tmp_path / "two", scheme="pants-2", workers=2))
+    again = evaluate(Quick(references, predictions, tmp_path / "two", scheme="pants-2", workers=2))
     assert again.summary["methods"] == done.summary["methods"]
 
 
@@ -300,6 +302,17 @@ def test_a_probability_without_its_label_map_is_no_stray(known, references, pred
     probability = Volume(np.zeros(known.SHAPE, np.float32), known.AFFINE)
     write_nifti(predictions / "b_lesion.nii.gz", probability)
     (predictions / "b.nii.gz").unlink()
-    done = evaluate(EvaluateSettings(references, predictions, tmp_path / "scores", scheme="pants-2"))
+    done = evaluate(Quick(references, predictions, tmp_path / "scores", scheme="pants-2"))
     assert done.summary["without_reference"] == {}
     assert list(done.summary["failed"]) == ["b"]
+
+
+def test_a_page_is_written_when_it_is_wanted(references, predictions, tmp_path):
+    settings = Quick(references, predictions, tmp_path / "scores", scheme="pants-2")
+    done = evaluate(settings)
+    assert not done.report.exists()
+    assert done.lines()[-1] == f"Scores: {tmp_path / 'scores'}"
+    later = evaluate(replace(settings, page=True))
+    assert [outcome.status for outcome in later.outcomes] == ["skipped"] * 4
+    assert later.report.is_file()
+    assert later.summary == done.summary

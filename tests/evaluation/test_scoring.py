@@ -27,9 +27,9 @@ from wirsung.imaging.volume import Volume
 @pytest.fixture
 def scored(references, predictions, tmp_path):
     def score(**changed):
-        return evaluate(
-            EvaluateSettings(references, predictions, tmp_path / "scores", scheme="pants-2", **changed)
-        )
+        """Most tests look at numbers, not at the page."""
+        chosen = {"scheme": "pants-2", "page": False, **changed}
+        return evaluate(EvaluateSettings(references, predictions, tmp_path / "scores", **chosen))
 
     return score
 
@@ -86,7 +86,7 @@ def test_a_prediction_on_another_grid_is_resampled_on_request_and_that_is_said(k
     coarse = Volume(fine.voxels[::2], fine.affine @ steps)
     write_nifti(predictions / "a.nii.gz", coarse)
     check_only_a_failed(scored(), "2 x 1.5 x 2 mm, the reference 14 x 12 x 10 voxels of 1 x 1.5 x 2 mm)")
-    done = scored(resample=True)
+    done = scored(resample=True, page=True)
     assert [outcome.status for outcome in done.outcomes] == ["done"] * 4  # the setting changed
     assert list(done.summary["methods"][0]["notes"]) == ["a"]
     assert done.summary["methods"][0]["notes"]["a"].startswith("resampled: the prediction lies")
@@ -109,7 +109,9 @@ def test_an_oblique_grid_changes_no_score(known, references, predictions, scored
             volume = read_label_map(path)
             write_nifti(folders[folder.name] / path.name, Volume(volume.voxels, turned @ volume.affine))
     done = evaluate(
-        EvaluateSettings(folders["reference"], folders["prediction"], tmp_path / "again", scheme="pants-2")
+        EvaluateSettings(
+            folders["reference"], folders["prediction"], tmp_path / "again", scheme="pants-2", page=False
+        )
     )
     for row in read_scores(done.out):
         expected = plain[row.case, row.metric, row.structure]
@@ -122,7 +124,7 @@ def test_where_all_patients_are_positive_no_auc_is_defined_and_the_page_says_so(
 ):
     for case in "cd":
         write_nifti(references / f"{case}.nii.gz", known.label_map((known.PANCREAS, 1), (known.LESION, 2)))
-    done = scored()
+    done = scored(page=True)
     area = done.summary["methods"][0]["detection"]["auc"]
     assert (area["value"], area["interval"]) == (None, "undefined: no negative case")
     assert (area["positives"], area["negatives"]) == (4, 0)
@@ -133,7 +135,7 @@ def test_one_case_has_scores_but_no_interval_and_the_page_says_so(references, pr
     for folder in (references, predictions):
         for case in "acd":
             (folder / f"{case}.nii.gz").unlink()
-    done = scored()
+    done = scored(page=True)
     found = done.summary["methods"][0]["structures"]["pancreas"]["dsc"]
     assert (found["n"], found["low"], found["high"], found["sd"]) == (1, None, None, None)
     assert found["mean"] == pytest.approx(5 / 6)
@@ -153,11 +155,11 @@ def test_a_killed_run_goes_on_where_it_stopped(known, folders, tmp_path):
     run.kill()
     run.wait()
     assert not (out / "summary.json").exists()
-    done = evaluate(EvaluateSettings(*both, out, scheme="pants-2"))
+    done = evaluate(EvaluateSettings(*both, out, scheme="pants-2", page=False))
     counts = Counter(outcome.status for outcome in done.outcomes)
     assert counts["skipped"] >= 5
     assert counts["skipped"] + counts["done"] == 150
-    whole = evaluate(EvaluateSettings(*both, tmp_path / "whole", scheme="pants-2"))
+    whole = evaluate(EvaluateSettings(*both, tmp_path / "whole", scheme="pants-2", page=False))
     assert done.summary["methods"] == whole.summary["methods"]
 
 

@@ -59,7 +59,8 @@ class Evaluation:
             if method["detection"]:
                 rows.append(f"  lesion by case: AUC {_brief('auc', method['detection']['auc']['value'])}")
         convention = self.summary.get("convention")
-        return [*rows, "", *([convention] if convention else []), f"Report: {self.report}"]
+        page = f"Report: {self.report}" if self.report.is_file() else f"Scores: {self.out}"
+        return [*rows, "", *([convention] if convention else []), page]
 
     def as_json(self) -> dict[str, Any]:
         """For programs."""
@@ -91,7 +92,7 @@ def evaluate(settings: EvaluateSettings) -> Evaluation:
         score_task, tasks, workers=settings.workers, description="Scoring", cluster=settings.cluster
     )
     state = _state(settings, cohort, tasks, outcomes)
-    earlier = _earlier(settings.out, state)
+    earlier = _earlier(settings, state)
     if earlier is not None:
         return Evaluation(list(outcomes), earlier, settings.out)
     scores = Scores(
@@ -122,7 +123,8 @@ def evaluate(settings: EvaluateSettings) -> Evaluation:
         cohort,
     )
     write_scores(settings.out, scores, chosen.stamp)
-    write_report(settings.out / REPORT_FILE, evaluated)
+    if settings.page:
+        write_report(settings.out / REPORT_FILE, evaluated)
     summary = _summary(evaluated, state)
     # Last, since its state tells the next run that all the others are there.
     write_json(settings.out / SUMMARY_FILE, summary)
@@ -230,9 +232,10 @@ def _state(
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _earlier(out: Path, state: str) -> dict[str, Any] | None:
+def _earlier(settings: EvaluateSettings, state: str) -> dict[str, Any] | None:
     """The summary of an earlier run from the same inputs, if all that it wrote is still there."""
-    if not all((out / name).is_file() for name in (SUMMARY_FILE, SCORES_FILE, TABLE_FILE, REPORT_FILE)):
+    out, page = settings.out, [REPORT_FILE] if settings.page else []
+    if not all((out / name).is_file() for name in (SUMMARY_FILE, SCORES_FILE, TABLE_FILE, *page)):
         return None
     try:
         content: dict[str, Any] = json.loads((out / SUMMARY_FILE).read_text(encoding="utf-8"))

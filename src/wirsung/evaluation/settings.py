@@ -37,6 +37,8 @@ class EvaluateSettings:
     """Columns of the reference dataset's manifest to tell scores apart by, such as sex or age_years:40,60."""
     metadata: Path | None = None
     """A table (CSV, Parquet) with a column case, in place of the manifest: subgroups and patients."""
+    page: bool = True
+    """Write report.html; who needs only the numbers of many runs saves half a second each."""
     seed: int = 0
     """Of the bootstrap."""
     workers: int = 1
