@@ -14,7 +14,7 @@ from wirsung.compute.atomic import write_json
 from wirsung.compute.cases import Skip
 from wirsung.curation.deidentification.originals import Originals
 from wirsung.curation.deidentification.released import METADATA_FILE, ReleasedMetadata
-from wirsung.curation.deidentification.self_check import Outputs, files_below, refuse_leaks
+from wirsung.curation.deidentification.self_check import Outputs, ReadBack, files_below, refuse_leaks
 from wirsung.curation.dicom_facts import read_dicom
 from wirsung.curation.intake import Source, dicom_files
 from wirsung.curation.labels import Labels, read_labels
@@ -130,7 +130,7 @@ def _curated(task: CaseTask, mark: str) -> Record:
     image = replace(image, volume=turned)
     codes = turned_codes(codes, turned, AXIS_CODES) if codes else None
     with staged(task.out, source.case, source.subset) as staging:
-        write_image(staging.image_folder / f"{image.modality}{SUFFIX}", turned)
+        write_image(staging.image_folder / _image_name(image), turned)
         if image.released:
             write_json(staging.image_folder / METADATA_FILE, image.released.as_json())
         written = _write_labels(codes, turned, staging, source.case) if codes else _Written()
@@ -167,9 +167,17 @@ def _check_identity(image: _Image, staging: Staging, record: Record) -> None:
         **files_below(staging.image_folder, record.case),
         **files_below(staging.label_folder, record.case),
         f"{record.case}.json": json.dumps(asdict(known), ensure_ascii=False).encode(),
+        # It was read back and compared a moment ago, and to inflate it again takes as long.
+        f"{record.case}/{_image_name(image)}": ReadBack(
+            staging.image_folder / _image_name(image), image.volume.voxels
+        ),
     }
     originals = image.originals.without(image.released.texts()).without_parts_of(told)
     refuse_leaks(record.case, outputs, originals)
+
+
+def _image_name(image: _Image) -> str:
+    return f"{image.modality}{SUFFIX}"
 
 
 def _read_image(task: CaseTask) -> _Image:
@@ -192,7 +200,12 @@ def _read_image(task: CaseTask) -> _Image:
     files = _dicom_files(source)
     patient = task.metadata.values.get("patient", "")
     series = read_dicom(
-        files, task.key, patient, is_reviewed=task.is_reviewed, even_spacing=task.even_spacing
+        files,
+        task.key,
+        patient,
+        is_reviewed=task.is_reviewed,
+        even_spacing=task.even_spacing,
+        case=source.case,
     )
     modality: Modality = "ct"
     if not series.is_ct:
@@ -223,7 +236,8 @@ def _codes(task: CaseTask, image: Volume) -> tuple[CodeVolume, Labels]:
     """The codes of the labels on the image's grid, and what became of the labels."""
     source = task.source
     labels = read_labels(source, task.scheme, image, resample=task.resample_labels)
-    return merged_codes(labels, image, case=source.case, name=source.image.name), labels
+    codes = merged_codes(labels, image, case=source.case, name=source.image.name)
+    return codes, replace(labels, masks=iter(()))  # which would keep the image in memory
 
 
 def _converted(image: _Image, task: CaseTask) -> tuple[Volume, dict[str, Any]]:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydicom import dcmread
 
 from wirsung.curation.deidentification.originals import Originals
-from wirsung.curation.deidentification.self_check import Leak, files_below, find_leaks, refuse_leaks
+from wirsung.curation.deidentification.self_check import Leak, ReadBack, files_below, find_leaks, refuse_leaks
 from wirsung.curation.run import curate
 from wirsung.curation.settings import CurateSettings
 from wirsung.errors import ImageError
@@ -179,3 +179,23 @@ def test_long_names_are_found_among_any_bytes(name, before, after, encoding):
 def test_random_voxels_are_no_leak(seed):
     voxels = np.random.default_rng(seed).integers(-(2**15), 2**15, (24, 24, 24), dtype=np.int16)
     assert leaks("ct.nii.gz", gzip.compress(b"\0" * 352 + voxels.tobytes(), 1)) == set()
+
+
+@pytest.mark.parametrize("place", ["nowhere", "header", "voxels", "name in gzip"])
+def test_a_file_that_was_read_back_is_searched_like_any_other(tmp_path, place):
+    path = tmp_path / "ct.nii.gz"
+    voxels = np.random.default_rng(5).integers(-1000, 1000, (16, 16, 4), dtype=np.int16)
+    if place == "voxels":
+        row = voxels.reshape(-1, order="F").view(np.uint8)
+        row[100:110] = np.frombuffer(NAME.encode(), dtype=np.uint8)
+        voxels = row.view(np.int16).reshape(voxels.shape, order="F")
+    write_nifti(path, Volume(voxels, np.eye(4)))
+    content = bytearray(gzip.decompress(path.read_bytes()))
+    if place == "header":
+        content[148:158] = NAME.encode()
+    name = NAME if place == "name in gzip" else ""
+    with path.open("wb") as stored, gzip.GzipFile(name, "wb", fileobj=stored) as file:
+        file.write(bytes(content))
+    found = {leak.attribute for leak in find_leaks({"ct.nii.gz": ReadBack(path, voxels)}, HELD)}
+    whole = {leak.attribute for leak in find_leaks({"ct.nii.gz": path}, HELD)}
+    assert found == whole == (set() if place == "nowhere" else {"PatientName"})

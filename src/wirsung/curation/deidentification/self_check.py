@@ -23,6 +23,9 @@ from wirsung.anatomy.structures import structures
 from wirsung.curation.deidentification.allowed import own_words
 from wirsung.curation.deidentification.originals import Originals
 from wirsung.errors import ImageError, StorageError
+from wirsung.imaging.arrays import Voxels
+from wirsung.imaging.file_order import in_file_order
+from wirsung.imaging.gzip_members import inflate_start
 from wirsung.imaging.run_reading import header_of_mask
 
 GLUED_LENGTH = 8
@@ -42,7 +45,16 @@ _WORDS = (
 )
 
 
-Outputs = Mapping[str, bytes | Path]
+@dataclass(frozen=True)
+class ReadBack:
+    """A .nii.gz file that was inflated and found to hold a header and just these voxels."""
+
+    path: Path
+    voxels: Voxels
+    """Contiguous in file order; searched in place of the file, which need not be inflated again."""
+
+
+Outputs = Mapping[str, bytes | Path | ReadBack]
 """Name relative to the dataset to the file, or to its content where it is not written yet."""
 
 
@@ -68,8 +80,11 @@ def find_leaks(outputs: Outputs, originals: Originals) -> list[Leak]:
     needles = _Needles(originals.without(_own_words()))
     leaks: list[Leak] = []
     for name, output in outputs.items():
-        content = output if isinstance(output, bytes) else _read(output)
-        found = needles.within(name.lower()) | needles.within_file(name, content)
+        found = needles.within(name.lower())
+        if isinstance(output, ReadBack):
+            found |= needles.within_read_back(output)
+        else:
+            found |= needles.within_file(name, output if isinstance(output, bytes) else _read(output))
         leaks += [Leak(name, attribute) for attribute in sorted(found)]
     return leaks
 
@@ -125,6 +140,14 @@ class _Needles:
             return found.union(*(self._within_voxels(part) for part in _inflated(content)))
         except _ERROR:  # not gzip, whatever it begins with
             return self._within_views(content)
+
+    def within_read_back(self, output: ReadBack) -> set[str]:
+        """The attributes whose values occur in the headers of gzip and NIfTI, or among the voxels."""
+        stored = _read(output.path)
+        head = inflate_start(stored, _HEADER_BYTES, output.path)
+        voxels = in_file_order(output.voxels).data.cast("B")
+        found = self._within_views(stored[:_HEADER_BYTES]) | self._within_views(head)
+        return found | self.long_within("\n".join(_printable(voxels)).lower())
 
     def _within_json(self, content: bytes) -> set[str]:
         """All of its texts; in names of fields and in numbers, which are our own, long values only."""
