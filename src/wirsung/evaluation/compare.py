@@ -15,9 +15,10 @@ from wirsung.evaluation.case import LESION
 from wirsung.evaluation.case_table import patients_of, read_case_table
 from wirsung.evaluation.compare_detection import compare_detection
 from wirsung.evaluation.compare_inputs import ScoredMethod, read_methods
-from wirsung.evaluation.compare_page import Compared, write_compare_page
+from wirsung.evaluation.compare_page import write_compare_page
 from wirsung.evaluation.compare_pairs import Rules, compare_methods
 from wirsung.evaluation.compare_settings import CompareSettings
+from wirsung.evaluation.compared import Compared
 from wirsung.evaluation.report_tables import digits_of
 from wirsung.evaluation.statistics import Summary, summarise
 from wirsung.evaluation.summary import as_json

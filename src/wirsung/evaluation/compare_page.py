@@ -1,7 +1,6 @@
 """compare.html: what a comparison found, on one page."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,39 +9,18 @@ from wirsung.compute.cases import Outcome
 from wirsung.evaluation.compare_detection import ComparedAucs
 from wirsung.evaluation.compare_inputs import ScoredMethod
 from wirsung.evaluation.compare_pairs import NOT_SCORED, ComparedPair, Rules
-from wirsung.evaluation.protocol import unit_of
-from wirsung.evaluation.report_tables import digits_of, metric_title
-from wirsung.evaluation.statistics import RESAMPLES, Summary
+from wirsung.evaluation.compare_pictures import comparison_pictures, p_cell, unit_suffix
+from wirsung.evaluation.compared import Compared
+from wirsung.evaluation.report_tables import digits_of, metric_title, signed, words_of
+from wirsung.evaluation.statistics import RESAMPLES
 from wirsung.evaluation.undefined import Reason
-from wirsung.pages.figures import ForestRow, forest_plot
-from wirsung.pages.template import Block, Cell, Facts, Notice, Page, Picture, Section, Table, write_page
+from wirsung.pages.template import Block, Cell, Facts, Notice, Page, Section, Table, write_page
 
 _MOST_PAIRS = 4500
 """Rows of all tables of pairs together, some 700 bytes each; comparison.json has all."""
 
 _MOST_MARGINS = 500
 """Rows of a table of margins."""
-
-_MOST_ROWS = 15
-"""Of a forest plot of pairs: those of six methods."""
-
-
-@dataclass(frozen=True)
-class Compared:
-    """Everything that a comparison read and found."""
-
-    methods: tuple[ScoredMethod, ...]
-    structures: tuple[str, ...]
-    """The leading one first."""
-    metrics: tuple[str, ...]
-    summaries: Mapping[str, Mapping[str, Mapping[str, Summary]]]
-    """Method to structure to metric."""
-    pairs: tuple[ComparedPair, ...]
-    rules: Rules
-    shared_cases: int
-    """Cases that every method was scored on."""
-    aucs: tuple[ComparedAucs, ...] = ()
-    """Of the lesion by case; empty where it was not scored."""
 
 
 def write_compare_page(path: Path, compared: Compared, outcomes: Sequence[Outcome[Any]]) -> None:
@@ -89,25 +67,21 @@ def _overview(compared: Compared, outcomes: Sequence[Outcome[Any]]) -> Section:
 
 def _metric(compared: Compared, metric: str) -> Section:
     pairs = [pair for pair in compared.pairs if pair.metric == metric]
-    leading = [pair for pair in pairs if pair.structure == compared.structures[0]]
-    blocks: list[Block] = [_summary_table(compared, metric)]
-    blocks.append(_means(compared, metric))
-    if leading and len(leading) <= _MOST_ROWS:
-        blocks.append(_forest(leading, compared.rules))
-    if leading:
+    blocks: list[Block] = [_summary_table(compared, metric), *comparison_pictures(compared, metric)]
+    if pairs:
         most = _MOST_PAIRS // len(compared.metrics)
         blocks.append(_pair_table(pairs, compared.rules.higher_is_better(metric), most))
     margins = _margin_table(pairs)
     if margins:
         blocks.append(margins)
-    return Section(f"{metric_title(metric)}{_unit(metric)}", tuple(blocks))
+    return Section(f"{metric_title(metric)}{unit_suffix(metric)}", tuple(blocks))
 
 
 def _summary_table(compared: Compared, metric: str) -> Table:
     digits = digits_of(metric)
     rows = []
     for structure in compared.structures:
-        cells: list[Cell | str] = [_words(structure)]
+        cells: list[Cell | str] = [words_of(structure)]
         for method in compared.methods:
             found = compared.summaries[method.name][structure][metric]
             interval = "" if found.low != found.low else f"{found.low:.{digits}f} to {found.high:.{digits}f}"
@@ -115,51 +89,6 @@ def _summary_table(compared: Compared, metric: str) -> Table:
         rows.append(tuple(cells))
     caption = "Mean, its 95 % interval, and the cases in which it is defined."
     return Table(("structure", *(method.name for method in compared.methods)), tuple(rows), caption)
-
-
-def _means(compared: Compared, metric: str) -> Picture:
-    """The leading structure's mean of each method."""
-    structure = compared.structures[0]
-    rows = []
-    for index, method in enumerate(compared.methods):
-        found = compared.summaries[method.name][structure][metric]
-        rows.append(ForestRow(method.name, found.mean, found.low, found.high, f"n {found.n}", index))
-    digits, what = digits_of(metric), f"{metric_title(metric)} of the {_words(structure)}"
-    said = "; ".join(f"{row.label} {row.value:.{digits}f}" for row in rows if row.value == row.value)
-    return forest_plot(
-        rows,
-        label=f"mean {metric_title(metric)}{_unit(metric)}",
-        alternative=f"Mean {what} of each method: {said}.",
-        caption=f"{what}: mean with its 95 % interval. Pairs are told apart by the table below, not by this.",
-    )
-
-
-def _forest(pairs: Sequence[ComparedPair], rules: Rules) -> Picture:
-    """The leading structure's differences, under the first method of each pair."""
-    structure, metric = pairs[0].structure, pairs[0].metric
-    rows: list[ForestRow] = []
-    for pair in pairs:
-        heading = f"against {pair.first}"
-        if heading not in {row.label for row in rows}:
-            rows.append(ForestRow(heading))
-        found, p = pair.comparison, _p(pair.p_holm).text
-        note = f"p {p}" if p.startswith("<") else f"p = {p}"
-        rows.append(ForestRow(pair.second, found.mean_difference, found.low, found.high, note))
-    title, digits = metric_title(metric), digits_of(metric) + 1
-    said = "; ".join(
-        f"{pair.second} minus {pair.first} {_signed(pair.comparison.mean_difference, digits)}"
-        for pair in pairs
-    )
-    better = {True: " Right of 0 it is better.", False: " Left of 0 it is better.", None: ""}
-    what = f"{title} of the {_words(structure)}"
-    return forest_plot(
-        rows,
-        label=f"mean difference of {title}{_unit(metric)}",
-        alternative=f"Mean differences of {what}: {said}.",
-        caption=f"{what}: each method minus the one in bold above it, with its 95 % interval; p after Holm."
-        + better[rules.higher_is_better(metric)],
-        line=0.0,
-    )
 
 
 def _pair_table(pairs: Sequence[ComparedPair], direction: bool | None, most: int) -> Table:
@@ -178,17 +107,17 @@ def _pair_table(pairs: Sequence[ComparedPair], direction: bool | None, most: int
 def _pair_row(pair: ComparedPair) -> tuple[Cell | str, ...]:
     found, digits = pair.comparison, digits_of(pair.metric) + 1
     interval = (
-        "" if found.low != found.low else f"{_signed(found.low, digits)} to {_signed(found.high, digits)}"
+        "" if found.low != found.low else f"{signed(found.low, digits)} to {signed(found.high, digits)}"
     )
     record = "–" if pair.wins is None else f"{pair.wins} / {pair.ties} / {pair.losses}"
     return (
-        _words(pair.structure),
+        words_of(pair.structure),
         pair.first,
         pair.second,
-        Cell(_signed(found.mean_difference, digits), _order(found.mean_difference), interval),
-        _p(found.p_wilcoxon),
-        _p(pair.p_holm),
-        _p(found.p_t),
+        Cell(signed(found.mean_difference, digits), _order(found.mean_difference), interval),
+        p_cell(found.p_wilcoxon),
+        p_cell(pair.p_holm),
+        p_cell(found.p_t),
         Cell.number(found.cohens_dz, 2),
         Cell.number(found.rank_biserial, 2),
         Cell(record, float(pair.wins or 0)),
@@ -200,16 +129,16 @@ def _margin_table(pairs: Sequence[ComparedPair]) -> Table | None:
     rows: list[tuple[Cell | str, ...]] = []
     for pair in pairs:
         digits = digits_of(pair.metric) + 1
-        head = (_words(pair.structure), pair.first, pair.second)
+        head = (words_of(pair.structure), pair.first, pair.second)
         if pair.equivalence:
             one = pair.equivalence
-            said = f"{_signed(one.low, digits)} to {_signed(one.high, digits)}"
+            said = f"{signed(one.low, digits)} to {signed(one.high, digits)}"
             answer = "equivalent" if one.equivalent else "not shown"
-            rows.append((*head, "equivalence", f"±{one.margin:g}", said, _p(one.p), answer))
+            rows.append((*head, "equivalence", f"±{one.margin:g}", said, p_cell(one.p), answer))
         if pair.non_inferiority:
             other = pair.non_inferiority
-            said, answer = _signed(other.bound, digits), "non-inferior" if other.non_inferior else "not shown"
-            rows.append((*head, "non-inferiority", f"{other.margin:g}", said, _p(other.p), answer))
+            said, answer = signed(other.bound, digits), "non-inferior" if other.non_inferior else "not shown"
+            rows.append((*head, "non-inferiority", f"{other.margin:g}", said, p_cell(other.p), answer))
     if not rows:
         return None
     columns = ("structure", "first", "second", "question", "margin", "interval or bound", "p", "answer")
@@ -224,18 +153,18 @@ def _detection(aucs: Sequence[ComparedAucs]) -> Iterator[Section]:
     rows = []
     for pair in aucs[:_MOST_MARGINS]:
         found = pair.comparison
-        interval = "" if found.low != found.low else f"{_signed(found.low, 3)} to {_signed(found.high, 3)}"
+        interval = "" if found.low != found.low else f"{signed(found.low, 3)} to {signed(found.high, 3)}"
         rows.append(
             (
                 pair.first,
                 pair.second,
                 Cell.number(found.first, 3),
                 Cell.number(found.second, 3),
-                Cell(_signed(found.difference, 3), _order(found.difference), interval or found.reason),
-                _p(found.p),
-                _p(pair.p_holm),
+                Cell(signed(found.difference, 3), _order(found.difference), interval or found.reason),
+                p_cell(found.p),
+                p_cell(pair.p_holm),
                 Cell(f"{pair.positives} / {pair.cases - pair.positives}", float(pair.positives)),
-                _words(pair.ranked_by).removesuffix(" ml"),
+                words_of(pair.ranked_by).removesuffix(" ml"),
             )
         )
     columns = (
@@ -303,26 +232,8 @@ def _margins(rules: Rules) -> str:
 
 def _left_out(reasons: Mapping[str, int]) -> str:
     told = {NOT_SCORED: "not scored by both", Reason.REFERENCE_EMPTY: "absent"}
-    return ", ".join(f"{count} {told.get(reason, _words(reason))}" for reason, count in reasons.items())
-
-
-def _unit(metric: str) -> str:
-    return "" if unit_of(metric) == "1" else f", {unit_of(metric)}"
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")
-
-
-def _signed(value: float, digits: int) -> str:
-    return "–" if value != value else f"{value:+.{digits}f}".replace("-", "−")
+    return ", ".join(f"{count} {told.get(reason, words_of(reason))}" for reason, count in reasons.items())
 
 
 def _order(value: float) -> float:
     return float("inf") if value != value else value
-
-
-def _p(value: float) -> Cell:
-    if value != value:
-        return Cell.number(value, 3)
-    return Cell("< 0.001" if value < 0.001 else f"{value:.3f}", value)
