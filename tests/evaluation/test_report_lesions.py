@@ -53,6 +53,12 @@ def test_the_curve_goes_up_where_a_lesion_is_found_and_across_where_one_is_false
     assert points == [(0.0, 0.0), (0.0, third), (0.25, third), (0.25, two), (0.5, two)]
 
 
+def test_the_band_ends_with_the_curve(detection):
+    curve = _steps(detection.froc)
+    assert max(curve.band_across) <= 0.5 < max(detection.froc.band_across)
+    assert len(curve.band_across) == len(curve.band_low) == len(curve.band_high)
+
+
 def test_the_words_give_the_sensitivity_at_two_rates(detection):
     picture = froc_picture({"ours": detection})
     assert "ours finds 0.333 at 0.125" in picture.alternative

@@ -9,13 +9,13 @@ from wirsung.evaluation.inputs import Method
 from wirsung.evaluation.protocol import Protocol
 from wirsung.evaluation.report_cases import draw_cases
 from wirsung.evaluation.report_definitions import definitions
-from wirsung.evaluation.report_pictures import BOXES, comparison_picture, roc_picture, score_pictures
+from wirsung.evaluation.report_detection import detection_section
+from wirsung.evaluation.report_pictures import BOXES, comparison_picture, score_pictures
 from wirsung.evaluation.report_subgroups import subgroup_section
 from wirsung.evaluation.report_tables import (
     case_table,
     comparison_table,
     convention_table,
-    detection_table,
     failed_table,
     metric_title,
     score_table,
@@ -47,7 +47,7 @@ def write_report(path: Path, evaluated: Evaluated) -> None:
 def page(evaluated: Evaluated) -> Page:
     """The page as data."""
     names = " and ".join(method.name for method in evaluated.methods)
-    detection, scores = _detection(evaluated), _scores(evaluated)
+    detection, scores = detection_section(evaluated), _scores(evaluated)
     ordered = (detection, scores) if evaluated.protocol.detection_first else (scores, detection)
     pictures = draw_cases(evaluated)
     sections = (
@@ -124,14 +124,6 @@ def _scores(evaluated: Evaluated) -> Section:
     note = "Mean with its 95 % interval below, over the cases where the metric is defined."
     pictures = Gallery(tuple(score_pictures(evaluated)))
     return Section("Scores", (Paragraph(note), score_table(evaluated), Paragraph(BOXES), pictures))
-
-
-def _detection(evaluated: Evaluated) -> Section | None:
-    found = [item for item in evaluated.findings.methods if item.detection]
-    if not found:
-        return None
-    picture = roc_picture(evaluated, found)
-    return Section("Who has a lesion?", (detection_table(found), *([Gallery((picture,))] if picture else [])))
 
 
 def _comparison(evaluated: Evaluated) -> Iterator[Section]:

@@ -37,6 +37,12 @@ def definitions(evaluated: Evaluated) -> Iterator[tuple[str, str]]:
         "Both empty or reference empty: overlap and distances have no value. Prediction empty: DSC and NSD "
         "are 0, distances have no value. Such cases are counted, never dropped in silence.",
     )
+    yield from _of_detection(evaluated)
+    if evaluated.findings.comparisons:
+        yield from _of_comparisons()
+
+
+def _of_detection(evaluated: Evaluated) -> Iterator[tuple[str, str]]:
     if any(item.detection for item in evaluated.findings.methods):
         yield (
             "Positive",
@@ -46,17 +52,21 @@ def definitions(evaluated: Evaluated) -> Iterator[tuple[str, str]]:
             "AUC",
             "Ties count half. Interval after DeLong on the logit scale; at 1 or 0 an exact one-sided bound.",
         )
-    if evaluated.findings.comparisons:
-        yield (
-            "p",
-            "Two-sided Wilcoxon signed-rank test of differences rounded to 1e-9, zeros dropped; adjusted "
-            "after Holm over the structures of one metric.",
-        )
-        yield (
-            "Effect",
-            "Cohen's dz: the mean difference over the standard deviation of the differences. Rank-biserial "
-            "correlation: from -1, every case lower, to 1, every case higher.",
-        )
+    if any(item.lesions for item in evaluated.findings.methods):
+        yield from _of_lesions(evaluated)
+
+
+def _of_comparisons() -> Iterator[tuple[str, str]]:
+    yield (
+        "p",
+        "Two-sided Wilcoxon signed-rank test of differences rounded to 1e-9, zeros dropped; adjusted "
+        "after Holm over the structures of one metric.",
+    )
+    yield (
+        "Effect",
+        "Cohen's dz: the mean difference over the standard deviation of the differences. Rank-biserial "
+        "correlation: from -1, every case lower, to 1, every case higher.",
+    )
 
 
 def _of_volumes() -> Iterator[tuple[str, str]]:
@@ -74,4 +84,20 @@ def _of_volumes() -> Iterator[tuple[str, str]]:
         "ICC",
         "Intraclass correlation of single measurements: (A,1) of absolute agreement, (C,1) of consistency, "
         "which a constant shift leaves alone. After McGraw and Wong, 1996.",
+    )
+
+
+def _of_lesions(evaluated: Evaluated) -> Iterator[tuple[str, str]]:
+    least = evaluated.protocol.lesion_iou
+    yield (
+        "Found lesion",
+        "Lesions and candidates are 26-connected parts. They are matched one to one, as many as can be, at "
+        f"an IoU of at least {least:g}; an unmatched candidate that overlaps a lesion is neither right nor "
+        "wrong.",
+    )
+    yield "T-Sen", "Fraction of lesions that share at least one voxel with the prediction."
+    yield (
+        "FROC, AP",
+        "Over thresholds of a candidate's highest probability: lesions found against false positives per "
+        "scan, and the sum of precision times the step in recall.",
     )

@@ -86,7 +86,10 @@ def _steps(froc: Froc) -> Curve:
     up = np.concatenate([[0.0], np.repeat(froc.sensitivities, 2)])
     # Across to the next number of false positives, then up.
     up = np.concatenate([[0.0], up[:-1]])
-    return Curve(across.tolist(), up.tolist(), froc.band_across, froc.band_low, froc.band_high)
+    # Beyond the last threshold there is nothing to be sure or unsure of.
+    within = np.asarray(froc.band_across) <= across[-1]
+    band = (np.asarray(line)[within].tolist() for line in (froc.band_across, froc.band_low, froc.band_high))
+    return Curve(across.tolist(), up.tolist(), *band)
 
 
 def _estimate(found: Estimate, digits: int) -> Cell:

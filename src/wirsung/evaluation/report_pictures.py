@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
-from wirsung.evaluation.case import LESION, LESION_PROBABILITY
-from wirsung.evaluation.case_score import metric_of
+from wirsung.evaluation.case_score import words_of as score_words
+from wirsung.evaluation.detection import Detection
+from wirsung.evaluation.detection_findings import rank
 from wirsung.evaluation.evaluated import Evaluated
 from wirsung.evaluation.protocol import unit_of
 from wirsung.evaluation.report_bands import roc_with_band
@@ -64,9 +66,16 @@ def roc_picture(evaluated: Evaluated, found: Sequence[MethodFindings]) -> Pictur
     markers = []
     for index, item in enumerate(found):
         if item.detection and item.detection.true_positive_fractions:
-            curves[f"{item.name}, AUC {item.detection.auc.value:.3f}"] = _roc_curve(evaluated, item)
+            curves[f"{item.name}, AUC {item.detection.auc.value:.3f}"] = _roc_curve(
+                evaluated, item, item.detection
+            )
             called = (1 - item.detection.specificity.value, item.detection.sensitivity.value)
             markers.append(Marker("any lesion voxel", *called, index))
+            markers += [
+                Marker("Youden", 1 - point.specificity.value, point.sensitivity.value, index)
+                for point in item.operating_points
+                if point.name == "youden" and not point.reason
+            ]
     if not curves:
         return None
     return roc_plot(
@@ -74,35 +83,25 @@ def roc_picture(evaluated: Evaluated, found: Sequence[MethodFindings]) -> Pictur
         markers=markers,
         alternative=f"ROC curves of lesion detection by case: {'; '.join(curves)}.",
         caption="ROC by case. Band: pointwise 95 %, bootstrap over patients. "
-        "The mark is where a case is called positive by any lesion voxel.",
+        "The marks are where any lesion voxel calls a case positive, and Youden's threshold.",
     )
 
 
-def _roc_curve(evaluated: Evaluated, found: MethodFindings) -> Curve:
-    """The curve that the detection drew, and its band from the same rows."""
-    detection = found.detection
-    if detection is None:
-        return Curve((), ())
-    by_case = evaluated.scores.by_case
-    references = by_case(found.name, LESION, "reference_volume_ml")
-    volumes = by_case(found.name, LESION, "volume_ml")
-    metric = metric_of(evaluated.protocol.case_score) or LESION_PROBABILITY
-    probabilities = by_case(found.name, LESION, metric)
-    ranked_by = probabilities if "probability" in detection.scored_by else volumes
-    cases = [case for case, row in volumes.items() if row.reason is None]
+def _roc_curve(evaluated: Evaluated, found: MethodFindings, detection: Detection) -> Curve:
+    """The curve that the detection drew, and its band from the same cases."""
+    rankings = (
+        rank(evaluated.scores, found.name, evaluated.protocol, by_probability=kind) for kind in (True, False)
+    )
+    cases = next(
+        (item.cases for item in rankings if item and score_words(item.scored_by) == detection.scored_by), ()
+    )
     curve = roc_with_band(
-        [references[case].value > 0 for case in cases],
-        [ranked_by[case].value for case in cases],
-        patients=[evaluated.patients.get(case, case) for case in cases],
+        [item.positive for item in cases],
+        [item.score for item in cases],
+        patients=[evaluated.patients.get(item.case, item.case) for item in cases],
         seed=evaluated.seed,
     )
-    return Curve(
-        detection.false_positive_fractions,
-        detection.true_positive_fractions,
-        curve.band_across,
-        curve.band_low,
-        curve.band_high,
-    )
+    return replace(curve, across=detection.false_positive_fractions, up=detection.true_positive_fractions)
 
 
 def agreement_picture(evaluated: Evaluated, found: VolumeFindings) -> Picture:

@@ -175,9 +175,9 @@ def comparison_table(pairs: Sequence[PairFindings]) -> Table:
                 words_of(item.structure),
                 metric_title(item.metric) + _unit_suffix(item.metric),
                 Cell(signed(found.mean_difference, digits), found.mean_difference, interval),
-                _p_value(found.p_wilcoxon),
-                _p_value(item.p_holm),
-                _p_value(found.p_t),
+                p_value(found.p_wilcoxon),
+                p_value(item.p_holm),
+                p_value(found.p_t),
                 _effect(found),
                 Cell(f"{found.second_higher} / {found.first_higher}", float(found.second_higher)),
                 Cell(str(found.n), float(found.n), f"{found.left_out} left out" if found.left_out else ""),
@@ -208,13 +208,16 @@ def detection_table(found: Sequence[MethodFindings]) -> Table:
         if item.detection is None:
             continue
         area = item.detection.auc
-        bounds = "" if math.isnan(area.low) else f"{area.low:.3f} to {area.high:.3f}; "
+        # The usual interval is defined at the foot; another one, or none, is said here.
+        how = "" if area.interval.startswith("DeLong") else area.interval
+        bounds = "; ".join(words for words in (bounds_of(area.low, area.high, 3), how) if words)
         left_out = item.detection.left_out.items()
         said = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in left_out)
         rows.append(
             (
                 item.name,
-                Cell.number(area.value, 3, f"{bounds}{area.interval}"),
+                Cell.number(area.value, 3, bounds),
+                Cell.number(item.detection.average_precision, 3),
                 share_cell(item.detection.sensitivity),
                 share_cell(item.detection.specificity),
                 Cell(str(area.positives), float(area.positives)),
@@ -226,6 +229,7 @@ def detection_table(found: Sequence[MethodFindings]) -> Table:
     columns = (
         "method",
         "AUC",
+        "AP",
         "sensitivity",
         "specificity",
         "with lesion",
@@ -245,8 +249,8 @@ def subgroup_table(findings: Sequence[SubgroupFindings]) -> Table:
             words_of(item.structure),
             metric_title(item.metric),
             item.test or "–",
-            _p_value(item.p),
-            _p_value(item.p_holm),
+            p_value(item.p),
+            p_value(item.p_holm),
             "; ".join(f"{level.level}: {level.summary.n}" for level in item.levels),
         )
         for item in findings
@@ -301,7 +305,13 @@ def _unit_suffix(metric: str) -> str:
     return "" if unit == "1" else f", {unit}"
 
 
-def _p_value(value: float) -> Cell:
+def p_value(value: float) -> Cell:
+    """A p with three digits; below that it is said to be below.
+
+    Example:
+        >>> p_value(0.0004).text, p_value(0.25).text
+        ('< 0.001', '0.250')
+    """
     if value != value:
         return Cell.number(value, 3)
     return Cell("< 0.001" if value < 0.001 else f"{value:.3f}", value)
