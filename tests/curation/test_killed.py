@@ -60,12 +60,12 @@ def whole(out):
     """The bytes of each file of the dataset, of its verdicts and of its pictures.
 
     When a run began is no part of what it made: it stands in provenance.jsonl and in the cases' records.
-    So are how many workers a run had, which curate.toml keeps.
+    Nor is how many workers it had, which curate.toml keeps, nor how long it took, which pace.json keeps.
     """
     found = {}
     for root in (out, out.with_name("out.curation")):
         for path in sorted(root.rglob("*")):
-            if path.is_file() and path.name not in ("curate.toml", "lock"):
+            if path.is_file() and path.name not in ("curate.toml", "lock", "pace.json"):
                 found[str(path.relative_to(out.parent))] = content(path)
     return found
 
