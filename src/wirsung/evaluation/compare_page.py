@@ -101,7 +101,7 @@ def _pair_table(pairs: Sequence[ComparedPair], direction: bool | None, most: int
     )
     if len(pairs) > most:
         caption += f" The first {most} of {len(pairs)} rows; comparison.json has all."
-    return Table((*columns, "win / tie / loss", "n"), rows, caption)
+    return Table((*columns, "win / tie / loss", "n", "left out"), rows, caption)
 
 
 def _pair_row(pair: ComparedPair) -> tuple[Cell | str, ...]:
@@ -121,7 +121,8 @@ def _pair_row(pair: ComparedPair) -> tuple[Cell | str, ...]:
         Cell.number(found.cohens_dz, 2),
         Cell.number(found.rank_biserial, 2),
         Cell(record, float(pair.wins or 0)),
-        Cell(str(found.n), float(found.n), _left_out(pair.left_out)),
+        Cell(str(found.n), float(found.n)),
+        _left_out(pair.left_out),
     )
 
 
@@ -232,7 +233,10 @@ def _margins(rules: Rules) -> str:
 
 def _left_out(reasons: Mapping[str, int]) -> str:
     told = {NOT_SCORED: "not scored by both", Reason.REFERENCE_EMPTY: "absent"}
-    return ", ".join(f"{count} {told.get(reason, words_of(reason))}" for reason, count in reasons.items())
+    return (
+        ", ".join(f"{count} {told.get(reason, words_of(reason))}" for reason, count in reasons.items())
+        or "none"
+    )
 
 
 def _order(value: float) -> float:
