@@ -10,7 +10,7 @@ from wirsung.imaging.volume import Volume
 
 
 def on_grid_of(
-    reference: Volume, prediction: Volume, *, case: str, resample: bool = False
+    reference: Volume, prediction: Volume, *, case: str, resample: bool = False, name: str = "prediction"
 ) -> tuple[Volume, str]:
     """The prediction's labels on the reference's grid, and a note on what was done to them.
 
@@ -21,21 +21,22 @@ def on_grid_of(
         prediction: A label map, or codes.
         case: For the message.
         resample: Take the nearest voxel where the grids differ; what lies beyond the prediction is 0.
+        name: What the prediction is called in the message and the note.
 
     Raises:
         GeometryError: They differ, and `resample` is off; the message gives the distance in mm.
     """
     try:
-        return same_grid_as(prediction, reference, case=case, names=("reference", "prediction")), ""
+        return same_grid_as(prediction, reference, case=case, names=("reference", name)), ""
     except GeometryError as error:
         words = _difference(reference, prediction)
         if not resample:
             msg = (
-                f"Case {case}: the prediction {words}. Mend its affine, or bring it onto the reference's "
+                f"Case {case}: the {name} {words}. Mend its affine, or bring it onto the reference's "
                 "grid with --resample."
             )
             raise GeometryError(msg) from error
-    return nearest(prediction, reference), f"resampled: the prediction {words}"
+    return nearest(prediction, reference), f"resampled: the {name} {words}"
 
 
 def nearest(volume: Volume, reference: Volume) -> Volume:

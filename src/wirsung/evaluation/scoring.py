@@ -179,7 +179,8 @@ def _probability(task: Task, reference: Volume) -> Volume | None:
     if task.probability is None:
         return None
     volume = _read_probability(task.probability)
-    return on_grid_of(reference, volume, case=task.name.case, resample=task.resample)[0]
+    name = "lesion probability"
+    return on_grid_of(reference, volume, case=task.name.case, resample=task.resample, name=name)[0]
 
 
 def _read_probability(path: Path) -> Volume:
