@@ -152,6 +152,18 @@ def test_runs_that_are_killed_at_fifty_random_moments_end_as_if_nobody_had_distu
     assert kills >= 25
 
 
+def test_what_a_killed_run_left_half_written_is_gone_after_the_next(cohort, tmp_path):
+    out = tmp_path / "out"
+    cohort.case("a")
+    curate(CurateSettings(cohort.root, out))
+    places = [out, out / ".curation", out / "ImageTr", out / "LabelTr", tmp_path / "out.curation"]
+    for place in [*places, tmp_path / "out.curation/pictures"]:
+        (place / ".partial-1234-file").write_text("half a fi")
+    (out / "ImageTr/.partial-b").mkdir()
+    curate(CurateSettings(cohort.root, out))
+    assert half_written(out) == []
+
+
 @pytest.mark.slow
 def test_a_dask_worker_that_is_killed_at_work_costs_nothing(start_dask, tmp_path):
     """A scheduler and three workers; the command runs elsewhere and gives its paths relative to there."""

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from wirsung.curation.places import picture_path, report_folder
 from wirsung.curation.records import record_path
 from wirsung.datasets.layout import COMBINED_FILE, IMAGE_FOLDERS, LABEL_FOLDERS, MASK_FOLDER, SUFFIX, Subset
 from wirsung.errors import ConfigError, StorageError
@@ -93,10 +94,11 @@ def remove_case(out: Path, case: str) -> None:
 
 
 def clean_leftovers(out: Path) -> None:
-    """Remove what a killed run left behind."""
-    folders = (*LABEL_FOLDERS.values(), *IMAGE_FOLDERS.values(), record_path(out, "").parent.name, ".")
-    for folder in folders:
-        for path in (out / folder).glob(f"{_PARTIAL}*"):
+    """Remove what a killed run left behind, in the dataset and beside it."""
+    names = (*LABEL_FOLDERS.values(), *IMAGE_FOLDERS.values(), record_path(out, "").parent.name, ".")
+    beside = (report_folder(out), picture_path(out, "").parent)
+    for folder in (*(out / name for name in names), *beside):
+        for path in folder.glob(f"{_PARTIAL}*"):
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
             else:
