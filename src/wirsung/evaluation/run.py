@@ -95,11 +95,7 @@ def evaluate(settings: EvaluateSettings) -> Evaluation:
     earlier = _earlier(settings, state)
     if earlier is not None:
         return Evaluation(list(outcomes), earlier, settings.out)
-    scores = Scores(
-        (row for outcome in outcomes for row in _rows(outcome, tasks[outcome.case])),
-        chosen.stamp,
-        _lesions(outcomes, tasks),
-    )
+    scores = _scores(chosen, outcomes, tasks)
     findings = find(
         scores,
         [method.name for method in methods],
@@ -190,6 +186,11 @@ def _protocol(settings: EvaluateSettings) -> Protocol:
         return chosen
     voxels_of(settings.lesion_score)
     return replace(chosen, case_score=settings.lesion_score)
+
+
+def _scores(chosen: Protocol, outcomes: Sequence[Outcome[CaseScores]], tasks: Mapping[str, Task]) -> Scores:
+    rows = (row for outcome in outcomes for row in _rows(outcome, tasks[outcome.case]))
+    return Scores(rows, chosen.stamp, _lesions(outcomes, tasks))
 
 
 def _lesions(
