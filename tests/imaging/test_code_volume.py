@@ -161,3 +161,14 @@ def test_what_a_label_map_loses_is_counted():
 def _as_runs(volume):
     row = np.ascontiguousarray(volume.voxels.transpose(2, 1, 0)).reshape(-1).view(np.uint8)
     return MaskRuns(find_runs(flat(row))[:, :2], volume.shape, volume.affine)
+
+
+def test_the_runs_of_a_structure_are_those_of_its_mask():
+    rng = np.random.default_rng(8)
+    masks = [rng.random((6, 5, 4)) < 0.4 for _ in range(3)]
+    codes = merge_masks(named(masks))
+    for name, mask in zip(codes.structures, masks, strict=True):
+        row = np.ascontiguousarray(mask.transpose(2, 1, 0)).reshape(-1).view(np.uint8)
+        assert np.array_equal(codes.runs_of(name), find_runs(flat(row))[:, :2])
+    with pytest.raises(LabelError, match="no mask"):
+        codes.runs_of("nothing")

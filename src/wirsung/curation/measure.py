@@ -13,7 +13,7 @@ from wirsung.datasets.manifest import StructureRow
 from wirsung.imaging.arrays import Mask, Voxels
 from wirsung.imaging.code_volume import CodeVolume
 from wirsung.imaging.file_order import in_file_order
-from wirsung.imaging.run_kernels import Integers, find_runs, flat, runs_of_members
+from wirsung.imaging.run_kernels import Integers
 from wirsung.imaging.volume import Volume
 
 if TYPE_CHECKING:
@@ -51,10 +51,8 @@ def sha256_of_masks(codes: CodeVolume) -> Iterator[tuple[str, str]]:
         >>> dict(sha256_of_masks(codes))["liver"] == sha256_of_voxels(voxels)
         True
     """
-    runs = find_runs(flat(in_file_order(codes.volume.voxels)))
     for structure in codes.structures:
-        ones = runs_of_members(runs, codes.members(structure))
-        yield structure, sha256_of_runs(ones, codes.volume.voxels.size)
+        yield structure, sha256_of_runs(codes.runs_of(structure), codes.volume.voxels.size)
 
 
 def sha256_of_runs(runs: Integers, size: int) -> str:
@@ -107,9 +105,8 @@ def measure(case: str, structure: str, mask: Mask, image: Volume) -> StructureRo
 
 def measure_codes(case: str, codes: CodeVolume, image: Volume) -> tuple[StructureRow, ...]:
     """The same of all masks at once, by structure; the voxels are gone over once."""
-    runs = find_runs(flat(in_file_order(codes.volume.voxels)))
     values = in_file_order(image.voxels).reshape(-1)
-    counts, means, squares = _moments(runs, values, len(codes.patterns))
+    counts, means, squares = _moments(codes.runs, values, len(codes.patterns))
     checksums = dict(sha256_of_masks(codes))
     rows = []
     for structure in sorted(codes.structures):
@@ -117,7 +114,7 @@ def measure_codes(case: str, codes: CodeVolume, image: Volume) -> tuple[Structur
         found: dict[str, Any] = dict.fromkeys((*_BOX, "hu_mean", "hu_sd"))
         found |= {"volume_ml": 0.0, "components": 0, "touches_border": False}
         if members.any():
-            found = _shape_of(runs_of_members(runs, members), image.shape)
+            found = _shape_of(codes.runs_of(structure), image.shape)
             size = int(counts[members].sum())
             mean = float((counts[members] * means[members]).sum()) / size
             spread = squares[members] + counts[members] * (means[members] - mean) ** 2

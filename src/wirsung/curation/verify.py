@@ -15,9 +15,8 @@ from wirsung.datasets.layout import COMBINED_FILE, MASK_FOLDER, SUFFIX, Case, Da
 from wirsung.datasets.manifest import MANIFEST_FILE, read_manifest, read_structures
 from wirsung.errors import ManifestError, WirsungError
 from wirsung.imaging.code_files import VOXELS, read_codes
-from wirsung.imaging.file_order import in_file_order
 from wirsung.imaging.nifti_content import read_content
-from wirsung.imaging.run_kernels import Integers, find_runs, flat, runs_of_members
+from wirsung.imaging.run_kernels import Integers
 from wirsung.imaging.run_reading import read_runs
 
 _PREFIX = 12
@@ -162,9 +161,8 @@ def _sha256_of_codes(folder: Path, runs: Mapping[str, Integers]) -> str:
         ManifestError: They don't.
     """
     codes = read_codes(folder)
-    own = find_runs(flat(in_file_order(codes.volume.voxels)))
     for name in codes.structures:
-        if name in runs and not np.array_equal(runs[name], runs_of_members(own, codes.members(name))):
+        if name in runs and not np.array_equal(runs[name], codes.runs_of(name)):
             msg = f"its codes say something else of {name} than the mask does. {_REMEDY}"
             raise ManifestError(msg)
     return sha256_of_voxels(codes.volume.voxels)

@@ -14,7 +14,6 @@ from wirsung.imaging.code_volume import CodeVolume
 from wirsung.imaging.file_order import in_file_order
 from wirsung.imaging.nifti import write_nifti
 from wirsung.imaging.nifti_content import read_content
-from wirsung.imaging.run_kernels import find_runs, flat, runs_of_members
 from wirsung.imaging.run_reading import read_runs
 from wirsung.imaging.volume import Volume
 
@@ -68,14 +67,13 @@ def _compare(path: Path, written: Volume) -> None:
 
 
 def _compare_masks(staging: Staging, codes: CodeVolume) -> None:
-    runs = find_runs(flat(in_file_order(codes.volume.voxels)))
     for structure in codes.structures:
         path = staging.mask_path(structure)
         found = read_runs(path)
         if found is None or found.shape != codes.volume.shape:
             raise _unlike(path)
         is_there = np.allclose(found.affine, codes.volume.affine, rtol=0, atol=_GRID_MM)
-        if not is_there or not np.array_equal(found.runs, runs_of_members(runs, codes.members(structure))):
+        if not is_there or not np.array_equal(found.runs, codes.runs_of(structure)):
             raise _unlike(path)
 
 

@@ -112,7 +112,7 @@ def write_masks(folder: Path, codes: CodeVolume) -> tuple[Path, ...]:
         GeometryError: The grid is sheared.
         StorageError: The disk is full, or the folder can't be written.
     """
-    encoder = _encoder(codes.volume, folder)
+    encoder = RunEncoder(codes.runs, codes.volume.voxels.size, _header(codes.volume, folder))
     paths = {structure: folder / f"{structure}.nii.gz" for structure in codes.structures}
     for structure, path in paths.items():
         write_bytes(path, encoder.member(codes.members(structure)))
@@ -134,15 +134,15 @@ def write_mask(path: Path, mask: Volume) -> None:
     if mask.voxels.dtype != np.bool_:
         msg = f"{path}: a mask has bool voxels, but these are {mask.voxels.dtype}. Compare them with a value."
         raise LabelError(msg)
-    encoder = _encoder(mask.with_voxels(mask.voxels.view(np.uint8)), path)
+    codes = mask.with_voxels(mask.voxels.view(np.uint8))
+    encoder = RunEncoder.of(in_file_order(codes.voxels), _header(codes, path))
     write_bytes(path, encoder.member(np.array([False, True])))
 
 
-def _encoder(codes: Volume, path: Path) -> RunEncoder:
+def _header(codes: Volume, path: Path) -> bytes:
     check_voxels(codes.voxels, path)
     affine, _ = orthogonal_affine(codes.affine, codes.shape, path)
-    header = header_bytes(np.dtype(np.uint8), codes.shape, affine)
-    return RunEncoder.of(in_file_order(codes.voxels), header)
+    return header_bytes(np.dtype(np.uint8), codes.shape, affine)
 
 
 def _checksum(codes: Volume) -> int:

@@ -7,6 +7,7 @@ so one byte a voxel serves for what 28 volumes say.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,16 @@ from numpy.typing import NDArray
 from wirsung.errors import GeometryError, LabelError, near_names
 from wirsung.imaging.arrays import Affine, Voxels
 from wirsung.imaging.file_order import in_file_order
-from wirsung.imaging.run_kernels import Integers, count_codes, flat, look_up, merge, merge_runs
+from wirsung.imaging.run_kernels import (
+    Integers,
+    count_codes,
+    find_runs,
+    flat,
+    look_up,
+    merge,
+    merge_runs,
+    runs_of_members,
+)
 from wirsung.imaging.run_reading import MaskRuns
 from wirsung.imaging.volume import Volume
 
@@ -52,6 +62,19 @@ class CodeVolume:
         if problem:
             msg = f"A volume of codes does not fit its table: {problem}. Make both anew from the masks."
             raise LabelError(msg)
+
+    @cached_property
+    def runs(self) -> Integers:
+        """First voxel, last + 1 and code of each run of equal codes, in file order; found once."""
+        return find_runs(flat(self._rows()))
+
+    def runs_of(self, structure: str) -> Integers:
+        """First voxel and last + 1 of each run of the structure's mask.
+
+        Raises:
+            LabelError: No such structure.
+        """
+        return runs_of_members(self.runs, self.members(structure))
 
     def mask(self, structure: str) -> Volume:
         """The structure's mask, as it went in.
