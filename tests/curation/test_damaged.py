@@ -17,7 +17,8 @@ import pytest
 from pydicom.uid import JPEG2000Lossless
 
 from wirsung.curation.run import curate
-from wirsung.curation.settings import CurateSettings
+from wirsung.curation.settings import CurateSettings, VerifySettings
+from wirsung.curation.verify import verify
 from wirsung.errors import WirsungError
 from wirsung.imaging.dicom import read_series
 from wirsung.imaging.nifti import read_image, read_mask, write_nifti
@@ -202,6 +203,27 @@ def test_a_damaged_case_fails_alone_and_its_file_is_named(cohort, tmp_path):
         assert outcome.status == "failed"
         assert ("pancreas.nii.gz" if case.startswith("mask") else "ct.nii.gz") in outcome.message
     assert [path.name for path in (tmp_path / "out/ImageTr").iterdir()] == ["good"]
+
+
+@pytest.mark.parametrize("count", [25, pytest.param(1000, marks=pytest.mark.slow)])
+def test_no_turned_bit_in_a_dataset_passes_its_verification(cohort, tmp_path, count):
+    """In the image, masks, codes and label map; where it passes, no byte of the content differs."""
+    cohort.case("a")
+    curate(CurateSettings(cohort.root, tmp_path / "out"))
+    files = sorted((tmp_path / "out").rglob("*.nii.gz"))
+    assert len(files) == 1 + 6 + 2
+    draw, passed = np.random.default_rng(count), []
+    for _ in range(count):
+        path = files[draw.integers(len(files))]
+        whole = path.read_bytes()
+        hurt = bytearray(whole)
+        hurt[draw.integers(len(whole))] ^= 1 << int(draw.integers(8))
+        path.write_bytes(hurt)
+        if verify(VerifySettings(tmp_path / "out"))[0].status == "done":
+            passed.append(gzip.decompress(hurt) == gzip.decompress(whole))
+        path.write_bytes(whole)
+    assert all(passed)
+    assert len(passed) < count / 2
 
 
 def turn_a_bit(path: Path):
