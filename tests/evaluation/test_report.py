@@ -83,3 +83,14 @@ def test_a_page_of_a_thousand_cases_is_at_most_five_megabytes(tmp_path):
     assert html.count("data:image/jpeg") == 3
     assert html.count("case_00") > 1000
     assert len(html.encode()) <= 5_000_000
+
+
+def test_many_methods_are_counted_in_the_title():
+    names = ("a", "b", "c", "d")
+    titles = [page(invented(5, names=("pancreas",), methods=names[:count])).title for count in (1, 2, 3, 4)]
+    assert titles == [
+        "a against reference",
+        "a and b against reference",
+        "a, b and c against reference",
+        "4 methods against reference",
+    ]

@@ -51,3 +51,9 @@ def test_a_threshold_above_all_scores_is_said_in_words():
 
 def test_without_lesions_there_is_no_section():
     assert detection_section(invented(5, names=("pancreas",))) is None
+
+
+def test_what_ranks_all_cases_is_said_once(evaluated):
+    table = detection_section(evaluated).blocks[0]
+    assert "ranked by" not in table.columns
+    assert "highest lesion probability" in table.caption

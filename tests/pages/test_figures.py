@@ -96,3 +96,13 @@ def test_no_global_state_of_pyplot_is_touched():
 
     draw("box")
     assert "matplotlib.pyplot" not in sys.modules or not sys.modules["matplotlib.pyplot"].get_fignums()
+
+
+def test_of_many_curves_only_the_first_has_its_band():
+    curve = Curve([0, 0, 1], [0, 1, 1], [0, 1], [0.2, 0.9], [0.8, 1])
+    few = roc_plot(dict.fromkeys("abc", curve), alternative="w", caption="ROC.")
+    many = froc_plot(dict.fromkeys("abcd", curve), alternative="w", caption="FROC.")
+    assert svg_of(few).count('id="FillBetween') == 3
+    assert svg_of(many).count('id="FillBetween') == 1
+    assert few.caption == "ROC."
+    assert many.caption == "FROC. Of so many curves only the first has its band."

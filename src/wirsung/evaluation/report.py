@@ -46,7 +46,6 @@ def write_report(path: Path, evaluated: Evaluated) -> None:
 
 def page(evaluated: Evaluated) -> Page:
     """The page as data."""
-    names = " and ".join(method.name for method in evaluated.methods)
     detection, scores = detection_section(evaluated), _scores(evaluated)
     ordered = (detection, scores) if evaluated.protocol.detection_first else (scores, detection)
     pictures = draw_cases(evaluated)
@@ -62,7 +61,7 @@ def page(evaluated: Evaluated) -> Page:
         _protocol(evaluated),
     )
     return Page(
-        title=f"{names} against {evaluated.reference.name}",
+        title=f"{_named(evaluated.methods)} against {evaluated.reference.name}",
         lead=f"{len(evaluated.cases)} cases, scored by the {evaluated.protocol.title} protocol.",
         sections=tuple(section for section in sections if section and section.blocks),
         overline="Evaluation",
@@ -155,6 +154,13 @@ def _protocol(evaluated: Evaluated) -> Section:
     if protocol.conventions:
         blocks.append(convention_table(protocol))
     return Section("Protocol, and how to reproduce", tuple(blocks))
+
+
+def _named(methods: tuple[Method, ...]) -> str:
+    names = [method.name for method in methods]
+    if len(names) > 3:
+        return f"{len(names)} methods"
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def _one_of(methods: tuple[Method, ...], index: int) -> str:

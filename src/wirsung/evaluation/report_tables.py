@@ -202,8 +202,9 @@ def comparison_table(pairs: Sequence[PairFindings]) -> Table:
 
 
 def detection_table(found: Sequence[MethodFindings]) -> Table:
-    """A row a method: AUC, sensitivity, specificity."""
-    rows = []
+    """A row a method: AUC, average precision, sensitivity, specificity."""
+    rows: list[tuple[Cell | str, ...]] = []
+    ranked_by = {item.detection.scored_by for item in found if item.detection}
     for item in found:
         if item.detection is None:
             continue
@@ -223,7 +224,7 @@ def detection_table(found: Sequence[MethodFindings]) -> Table:
                 Cell(str(area.positives), float(area.positives)),
                 Cell(str(area.negatives), float(area.negatives)),
                 said or "none",
-                item.detection.scored_by,
+                *([item.detection.scored_by] if len(ranked_by) > 1 else []),
             )
         )
     columns = (
@@ -235,9 +236,12 @@ def detection_table(found: Sequence[MethodFindings]) -> Table:
         "with lesion",
         "without",
         "left out",
-        "ranked by",
+        *(["ranked by"] if len(ranked_by) > 1 else []),
     )
-    return Table(columns, tuple(rows))
+    caption = "By case. Cases are ranked by " + (
+        f"the {next(iter(ranked_by))}." if len(ranked_by) == 1 else "what the table says."
+    )
+    return Table(columns, tuple(rows), caption)
 
 
 def subgroup_table(findings: Sequence[SubgroupFindings]) -> Table:

@@ -9,7 +9,16 @@ from matplotlib.patches import Patch, PathPatch
 from matplotlib.path import Path as Outline
 from numpy.typing import NDArray
 
-from wirsung.pages.drawing import FAINT, LEGEND, as_picture, colour_of, draw_points, new_axes, thinned
+from wirsung.pages.drawing import (
+    FAINT,
+    LEGEND,
+    as_picture,
+    colour_of,
+    draw_points,
+    legend_columns,
+    new_axes,
+    thinned,
+)
 from wirsung.pages.template import Picture
 
 MOST_POINTS = 3000
@@ -48,7 +57,8 @@ def box_plot(
     """
     series = list(dict.fromkeys(name for row in groups.values() for name in row))
     step = 0.84 / max(len(series), 1)
-    figure, axes = new_axes(0.9 + len(groups) * max(0.3, 0.21 * len(series)) + 0.22 * (len(series) > 1))
+    legend_rows = -(-len(series) // legend_columns(series)) if len(series) > 1 else 0
+    figure, axes = new_axes(0.9 + len(groups) * max(0.3, 0.21 * len(series)) + 0.2 * legend_rows)
     if scale == "log":
         axes.set_xscale("symlog", linthresh=1, linscale=0.4)
     most = int(np.clip(MOST_POINTS // max(len(groups) * len(series), 1), *_POINTS_OF_A_BOX))
@@ -66,7 +76,7 @@ def box_plot(
     axes.grid(axis="x", color=FAINT, alpha=0.3, linewidth=0.7)
     if len(series) > 1:
         handles = [Patch(color=colour_of(i), label=name) for i, name in enumerate(series)]
-        figure.legend(handles=handles, loc="outside upper right", ncols=min(len(series), 3), **LEGEND)
+        figure.legend(handles=handles, loc="outside upper right", ncols=legend_columns(series), **LEGEND)
     if any(len(values) > most for row in groups.values() for values in row.values()):
         caption = (
             f"{caption} At most {most} values of a box are drawn as dots, the extremes among them.".strip()

@@ -62,6 +62,16 @@ def new_axes(height_in: float, width_in: float = WIDTH_IN) -> tuple[Figure, Axes
     return figure, axes
 
 
+def legend_columns(names: Sequence[str]) -> int:
+    """How many names stand side by side above a figure; long ones stand below each other.
+
+    Example:
+        >>> legend_columns(["ours", "theirs"]), legend_columns(["a_method_with_a_rather_long_name"] * 4)
+        (2, 1)
+    """
+    return max(1, min(len(names), 3, 56 // (max(map(len, names), default=0) + 6)))
+
+
 def colour_of(index: int) -> str:
     """Of the series with that number."""
     return COLOURS[index % len(COLOURS)]

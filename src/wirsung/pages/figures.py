@@ -21,6 +21,7 @@ from wirsung.pages.drawing import (
     as_picture,
     colour_of,
     draw_points,
+    legend_columns,
     new_axes,
     spread,
     thinned,
@@ -31,6 +32,9 @@ from wirsung.pages.template import Picture
 _SQUARE_IN = 4.6
 MOST_POINTS = 600
 """Dots of one plot of cases; of more, the extremes of what is drawn upwards and, evenly by rank, the rest."""
+
+MOST_BANDS = 3
+"""Of more curves only the first has its band, and the caption says so: more would hide each other."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +94,8 @@ def roc_plot(
     """ROC curves: name to false and true positive fractions, both ascending, with bands where given."""
     figure, axes = new_axes(_SQUARE_IN)
     axes.plot([0, 1], [0, 1], color=FAINT, linewidth=0.8, linestyle=":")
-    for index, (name, curve) in enumerate(curves.items()):
-        _draw_curve(axes, curve if isinstance(curve, Curve) else Curve(*curve), name, index)
+    told = {name: curve if isinstance(curve, Curve) else Curve(*curve) for name, curve in curves.items()}
+    caption = _draw_banded(axes, told, caption)
     _draw_markers(axes, markers)
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
     axes.set_xlabel("1 − specificity")
@@ -106,8 +110,7 @@ def froc_plot(
 ) -> Picture:
     """FROC curves: false positives per scan across, logarithmic above 0.125, and found lesions up."""
     figure, axes = new_axes(_SQUARE_IN)
-    for index, (name, curve) in enumerate(curves.items()):
-        _draw_curve(axes, curve, name, index)
+    caption = _draw_banded(axes, curves, caption)
     _draw_markers(axes, markers)
     most = max((curve.across[-1] for curve in curves.values() if len(curve.across)), default=1.0)
     axes.set_xscale("symlog", linthresh=0.125, base=2)
@@ -202,7 +205,8 @@ def forest_plot(
         names: Of the series, for the legend.
         line: A vertical line, such as the value over all.
     """
-    figure, axes = new_axes(0.9 + 0.24 * len(rows) + 0.22 * (len(names) > 1))
+    legend_rows = -(-len(names) // legend_columns(names)) if len(names) > 1 else 0
+    figure, axes = new_axes(0.9 + 0.24 * len(rows) + 0.2 * legend_rows)
     if math.isfinite(line):
         axes.axvline(line, color=FAINT, linewidth=1, linestyle=":")
     for place, row in enumerate(rows):
@@ -230,7 +234,7 @@ def forest_plot(
             Line2D([], [], color=colour_of(i), marker="s", markersize=5, linewidth=1.6, label=name)
             for i, name in enumerate(names)
         ]
-        figure.legend(handles=handles, loc="outside upper right", ncols=min(len(names), 3), **LEGEND)
+        figure.legend(handles=handles, loc="outside upper right", ncols=legend_columns(names), **LEGEND)
     return as_picture(figure, alternative, caption)
 
 
@@ -251,6 +255,15 @@ def line_plot(
     if len(curves) > 1:
         axes.legend(**LEGEND)
     return as_picture(figure, alternative, caption)
+
+
+def _draw_banded(axes: Axes, curves: Mapping[str, Curve], caption: str) -> str:
+    """Draw the curves; the caption, with a word on bands that are left out."""
+    few = len(curves) <= MOST_BANDS
+    for index, (name, curve) in enumerate(curves.items()):
+        _draw_curve(axes, curve if few or index == 0 else Curve(curve.across, curve.up), name, index)
+    left_out = not few and any(len(curve.band_across) for curve in curves.values())
+    return f"{caption} Of so many curves only the first has its band.".strip() if left_out else caption
 
 
 def _draw_curve(axes: Axes, curve: Curve, name: str, index: int) -> None:
