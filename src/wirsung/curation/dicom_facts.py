@@ -12,6 +12,24 @@ from wirsung.curation.deidentification.released import ReleasedMetadata, release
 from wirsung.imaging.dicom import Series, read_series
 from wirsung.imaging.volume import Volume
 
+
+class FileNumbers:
+    """What messages call the files of a case, as their names may be a patient's.
+
+    Example:
+        >>> FileNumbers([Path("x/b"), Path("x/a")])(Path("x/b"))
+        'file 2 of 2'
+    """
+
+    def __init__(self, files: Sequence[Path]) -> None:
+        self._numbers = {path: number for number, path in enumerate(sorted(files), start=1)}
+
+    def __call__(self, path: Path) -> str:
+        """Its number among the case's files, in the order of their paths."""
+        number = self._numbers.get(path)
+        return f"file {number} of {len(self._numbers)}" if number else "a file beside it"
+
+
 _COLUMNS = {"sex": "patient_sex", "manufacturer": "manufacturer"}
 
 
@@ -40,6 +58,7 @@ def read_dicom(
     *,
     is_reviewed: bool = False,
     even_spacing: bool = False,
+    case: str = "",
 ) -> DicomCase:
     """The one series in those files.
 
@@ -49,11 +68,12 @@ def read_dicom(
         patient: As another source than the headers calls the patient.
         is_reviewed: Whether somebody has looked for text in the images and found none.
         even_spacing: Whether slices at uneven distances are put onto an even grid.
+        case: For messages, which name no folder and no file: these may be called after a patient.
 
     Raises:
         ImageError: They can't be read as one image, or may show text; the message has a code word.
     """
-    series = read_series(files, resample_uneven=even_spacing)
+    series = read_series(files, resample_uneven=even_spacing, where=case, name_of=FileNumbers(files))
     headers: ScanHeaders = read_scan_headers(files, series.identity.series_uid)
     if not is_reviewed:
         refuse_burned_in(headers.slices, series.volume, is_ct=series.modality == "CT")

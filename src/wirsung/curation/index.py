@@ -100,6 +100,21 @@ class Index:
         rows = self._table(columns, pc.field("status") == "labels").to_pylist()
         return sorted((labels_of(row, self.root) for row in rows), key=lambda item: item.path)
 
+    def telling_folders(self) -> dict[Path, str]:
+        """The folders that are called after a patient, with the attribute of the header that says so.
+
+        Raises:
+            StorageError: The index can't be read.
+        """
+        tells = pc.list_value_length(pc.field("tells")) > 0
+        found: dict[Path, str] = {}
+        for row in self._table(["file", "tells"], (pc.field("status") == "slice") & tells).to_pylist():
+            parts = Path(row["file"]).parts
+            for told in row["tells"]:
+                number, attribute = told.split()
+                found[self.root.joinpath(*parts[: int(number)])] = attribute
+        return found
+
     def known_instances(self, wanted: Iterable[str]) -> set[str]:
         """Those of the slices' pseudonyms that are among the wanted.
 

@@ -6,11 +6,15 @@ geometry stay. Rows turn back into slices, so that stacks are found in an index 
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from pydicom.dataset import Dataset
 
+from wirsung.curation.deidentification.originals import Collector
+from wirsung.curation.deidentification.self_check import find_leaks
 from wirsung.curation.pseudonyms import pseudonym
 from wirsung.errors import WirsungError
 from wirsung.imaging.dicom_headers import Damaged, SetAside, SliceHeader, read_headers
@@ -56,10 +60,12 @@ ROW_SCHEMA = pa.schema(
         pa.field("instance", _TEXT),
         pa.field("series_uid", _TEXT),
         pa.field("refers_to", pa.list_(_TEXT)),
+        pa.field("tells", pa.list_(_TEXT)),
     ]
 )
 """`status` is slice, labels, aside or damaged; the columns after `code` are filled for slices. Labels are SEG
-and RTSTRUCT files: the last column says which slices and series they were drawn on."""
+and RTSTRUCT files: `refers_to` says which slices and series they were drawn on. `tells` says which folders
+above a file are called after its header's patient: how many lie outside of it, and the attribute."""
 
 _KNOWN_MODALITIES = ("CT", "MR", "PT", "NM", "US", "XA", "CR", "DX", "MG", "RF")
 _KNOWN_RESCALE_TYPES = ("", "HU", "US", "HU_MOD")
@@ -84,7 +90,37 @@ def rows_of(path: Path, file: str, stat: tuple[int, int], key: bytes) -> list[Ro
     except Damaged as problem:
         series = _hidden(key, "series", problem.series)
         return [{**beginning, "status": "damaged", "code": problem.code, "series": series}]
-    return [{**beginning, "status": "slice", **_slice_row(item, key)} for item in slices]
+    inner = file.split("/")[:-1]
+    folders = (path.parents[len(inner)].name, *inner)
+    return [
+        {
+            **beginning,
+            "status": "slice",
+            **_slice_row(item, key),
+            "tells": told_by(folders, item.patient_name, item.series.split("\0")[0]),
+        }
+        for item in slices
+    ]
+
+
+@lru_cache(maxsize=4096)
+def told_by(folders: tuple[str, ...], name: str, patient_id: str) -> list[str]:
+    """Which of some folders are called after the patient: their number, from 0, and the attribute.
+
+    Example:
+        >>> told_by(("disk", "DOE_JANE", "abdomen"), "Doe^Jane", "0815-4711")
+        ['1 PatientName']
+    """
+    header = Dataset()
+    header.PatientName, header.PatientID = name, patient_id
+    collector = Collector()
+    collector.add(header)
+    originals = collector.originals()
+    return [
+        f"{number} {leak.attribute}"
+        for number, folder in enumerate(folders)
+        for leak in find_leaks({folder: b""}, originals)
+    ]
 
 
 def slices_of(table: pa.Table, root: Path) -> Iterator[SliceHeader]:

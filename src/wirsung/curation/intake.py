@@ -57,6 +57,11 @@ class Source:
         return bool(self.masks or self.drawn) or self.label_map is not None
 
     @property
+    def shown(self) -> str:
+        """What messages call it: of DICOM never the place, as folders may be called after patients."""
+        return f"Case {self.case}" if self.kind == "dicom" else self.place
+
+    @property
     def labels_kind(self) -> str | None:
         """What its labels are; None without any."""
         kinds = {"label map": self.label_map, "masks": self.masks, "SEG or RTSTRUCT": self.drawn}
@@ -244,9 +249,11 @@ def unique(found: Iterable[Source]) -> Iterator[Source]:
         first = items[0]
         if len(items) > 1:
             places = " and ".join(item.place for item in items)
+            if any(item.kind == "dicom" for item in items):
+                places = f"{len(items)} places"
             yield replace(first, problem=f"{places} are both called {first.case}. Rename one of them.")
         elif not is_case_id(first.case):
-            why = f"{first.place} is no name for a case. Rename it: letters, digits and . _ - only."
+            why = f"{first.shown} is no name for a case. Rename it: letters, digits and . _ - only."
             yield first.failing(why)
         else:
             yield first
@@ -269,11 +276,11 @@ def _label_maps(labels: Path, sources: Sequence[Source]) -> dict[str, Path]:
 def _with_label_map(item: Source, path: Path | None) -> Source:
     if path is not None and (item.masks or item.drawn):
         own = f"{MASK_FOLDER}/" if item.masks else "SEG or RTSTRUCT"
-        return item.failing(f"{item.place} has {own}, and {path.name} in --labels. Keep one.")
+        return item.failing(f"{item.shown} has {own}, and {path.name} in --labels. Keep one.")
     return replace(item, label_map=path)
 
 
 def _no_labels(item: Source, labels: Path | None) -> str:
     missing = f"{item.case}{SUFFIX} in --labels" if labels else f"{MASK_FOLDER}/ as other cases have"
-    why = f"{item.place} has no labels: there is no {missing}."
+    why = f"{item.shown} has no labels: there is no {missing}."
     return f"{why} Add them, or curate cases without labels on their own."

@@ -81,8 +81,8 @@ def structure_of(region: Region, labels: Scheme, *, case: str) -> str | None:
         near = get_close_matches(name, known, n=1, cutoff=_ALIKE)
         if near:
             msg = (
-                f"Case {case}: the name of region {region.number} is nearly, but not quite, {near[0]}. "
-                "Mend the name where it was drawn, or take the region away."
+                f"Case {case}: the name of region {region.number} is nearly, but not quite, one of "
+                f"{known[near[0]]}. Mend the name where it was drawn, or take the region away."
             )
             raise LabelError(msg)
     return None

@@ -1,6 +1,6 @@
 """The stage `curate`: from raw scans to a dataset."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -59,7 +59,7 @@ def curate(settings: CurateSettings) -> Curation | Plan:
     metadata, ignored = read_metadata(source) if source.is_dir() else ({}, [])
     found = find_sources(source, settings.labels)
     key = load_key(key_path(out)) if any(item.kind == "dicom" for item in found) else b""
-    found, aside = _by_stacks(settings, found, key)
+    found, aside = _by_stacks(settings, found, key, metadata)
     sources, unused = attach_labels(found, settings.labels)
     _check_clip(settings, sources)
     if settings.plan:
@@ -150,7 +150,7 @@ def _description(settings: CurateSettings) -> Description:
 
 
 def _by_stacks(
-    settings: CurateSettings, sources: list[Source], key: bytes
+    settings: CurateSettings, sources: list[Source], key: bytes, listed: Container[str]
 ) -> tuple[list[Source], dict[str, int]]:
     """The sources, one a stack where they are DICOM, and what the index set aside, by code."""
     if not any(item.kind == "dicom" for item in sources):
@@ -162,7 +162,7 @@ def _by_stacks(
         workers=settings.workers,
         cluster=settings.cluster,
     )
-    found = by_stacks(sources, settings.source, index, even_spacing=settings.even_spacing)
+    found = by_stacks(sources, settings.source, index, even_spacing=settings.even_spacing, listed=listed)
     return found, index.count()
 
 

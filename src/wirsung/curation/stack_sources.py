@@ -2,11 +2,12 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
+from wirsung.curation.dicom_facts import FileNumbers
 from wirsung.curation.index import Index
 from wirsung.curation.intake import DICOM_FOLDER, Source, unique
 from wirsung.curation.label_files import Drawings, LabelFiles
@@ -16,6 +17,7 @@ from wirsung.imaging.dicom_headers import SliceHeader
 from wirsung.imaging.dicom_spacing import evened
 from wirsung.imaging.dicom_stacks import Problem, fit_stack
 
+_NAMELESS = "unnamed"
 _SMALL = "TOO_FEW_SLICES"
 
 
@@ -31,7 +33,12 @@ class _Found:
 
 
 def by_stacks(
-    sources: Sequence[Source], root: Path, index: Index, *, even_spacing: bool = False
+    sources: Sequence[Source],
+    root: Path,
+    index: Index,
+    *,
+    even_spacing: bool = False,
+    listed: Container[str] = (),
 ) -> list[Source]:
     """The sources, where those of DICOM are one a stack, named after the folder that the stack lies in.
 
@@ -45,6 +52,7 @@ def by_stacks(
         root: The folder that was searched.
         index: Of that folder.
         even_spacing: Whether slices at uneven distances may be put onto an even grid.
+        listed: Cases whose names somebody has said to be codes; others must not be called after a patient.
     """
     labels = _label_files(index)
     kept = [item for item in sources if item.kind != "dicom" or item.masks]
@@ -66,12 +74,37 @@ def by_stacks(
         elif drawn.files:
             doubled[folder] = drawn
     names = _names(homes, root, [item.case for item in kept])
-    made = [source for home in homes for source in _cases(homes[home], home, names[home], root)]
+    telling = index.telling_folders()
+    told = {home: _told_by(home, names[home], telling, root) for home in sorted(homes)}
+    hidden = [home for home, attribute in told.items() if attribute and names[home] not in listed]
+    made = [_hidden(number, root, home, told[home]) for number, home in enumerate(hidden, start=1)]
+    for home in homes:
+        if home not in hidden:
+            made += _cases(homes[home], home, names[home], root)
     damaged = {path.parent for path, _ in index.damaged()}
     kept = [_only_once(item, doubled.get(root / item.place)) for item in kept]
     broken = [item for item in dicom if _holds(item, damaged) and not _holds(item, holding)]
     strays = labels.strays()
     return sorted(unique([*kept, *made, *broken, *strays] or sources), key=lambda item: item.case)
+
+
+def _told_by(home: Path, name: str, telling: Mapping[Path, str], root: Path) -> str:
+    """The attribute after which a case of that name is called; empty where it tells no patient."""
+    if name == home.name or home == root:
+        return telling.get(home, "")
+    parts = [home, *home.parents]  # its name is made of these, up to the root
+    return next((telling[part] for part in parts[: parts.index(root)] if part in telling), "")
+
+
+def _hidden(number: int, root: Path, home: Path, attribute: str) -> Source:
+    """A folder that is called after its patient, told by its number among those."""
+    case = f"{_NAMELESS}-{number}"
+    why = (
+        f"Case {case}: IDENTITY_LEFT, what its headers say under {attribute} was found in the name of its "
+        f"folder, number {number} of such folders by path. Rename it, or list it in metadata.csv if its name "
+        "is a code."
+    )
+    return Source(case, home.relative_to(root).as_posix(), "dicom", home, problem=why)
 
 
 def _label_files(index: Index) -> LabelFiles:
@@ -84,7 +117,7 @@ def _only_once(item: Source, drawn: Drawings | None) -> Source:
     """The source, with a problem where it has masks and other labels as well."""
     if drawn is None:
         return item
-    return item.failing(f"{item.place} has {MASK_FOLDER}/, and SEG or RTSTRUCT as well. Keep one.")
+    return item.failing(f"{item.case} has {MASK_FOLDER}/, and SEG or RTSTRUCT as well. Keep one.")
 
 
 def _holds(item: Source, folders: set[Path]) -> bool:
@@ -153,7 +186,9 @@ def _cases(found: Sequence[_Found], home: Path, name: str, root: Path) -> Iterat
             repairs=item.repairs,
             drawn=item.drawn.files,
         )
-        why = str(refusal(place, item.problem)) if item.problem else item.drawn.problem
+        why = f"Case {source.case}: {item.drawn.problem}" if item.drawn.problem else ""
+        if item.problem:
+            why = str(refusal(name, item.problem, FileNumbers(item.files)))
         yield source.failing(why) if why else source
 
 

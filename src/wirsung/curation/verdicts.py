@@ -61,7 +61,7 @@ def judge_stack(stack: Stack) -> Verdict:
         'quarantine'
     """
     if stack.problem is not None:
-        return Verdict("quarantine", stack.problem.code, stack.problem.sentence)
+        return Verdict("quarantine", stack.problem.code, stack.problem.told(lambda _: "one of its files"))
     return judge_notes(dict.fromkeys(stack.repairs, 1))
 
 

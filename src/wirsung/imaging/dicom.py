@@ -5,7 +5,7 @@ DICOM's LPS ends here: grids come back in RAS+ mm. Headers are read in `dicom_he
 """
 
 from collections import Counter
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -40,6 +40,19 @@ __all__ = [
     "read_stacks",
     "spoiled",
 ]
+
+
+NameOf = Callable[[Path], str]
+
+
+def file_name(path: Path) -> str:
+    """What messages call a file, where nothing else is asked for.
+
+    Example:
+        >>> file_name(Path("a/b.dcm"))
+        'b.dcm'
+    """
+    return path.name
 
 
 @dataclass(frozen=True)
@@ -100,7 +113,13 @@ def read_stacks(source: Path | Iterable[Path]) -> Stacks:
     return Stacks(where, tuple(stacks), dict(notes + Counter(more)))
 
 
-def read_series(source: Path | Iterable[Path], *, resample_uneven: bool = False) -> Series:
+def read_series(
+    source: Path | Iterable[Path],
+    *,
+    resample_uneven: bool = False,
+    where: str = "",
+    name_of: NameOf = file_name,
+) -> Series:
     """The one stack of a folder or of some files.
 
     Stacks of fewer than three slices, localizers, screenshots and whatever is no image are set aside and
@@ -109,56 +128,60 @@ def read_series(source: Path | Iterable[Path], *, resample_uneven: bool = False)
     Args:
         source: A folder, or files.
         resample_uneven: Whether slices at uneven distances are put onto an even grid, linearly.
+        where: What messages call the source; its folder by default.
+        name_of: What messages call a file.
 
     Raises:
         ImageError: No stack, more than one, or one that can't be right; the message has a code word.
         MissingDependencyError: No decoder for its compression is installed.
     """
     found = read_stacks(source)
+    where = where or found.where
     small = [stack for stack in found.stacks if stack.problem and stack.problem.code == "TOO_FEW_SLICES"]
     stacks = [stack for stack in found.stacks if stack not in small] or small
     if resample_uneven:
         stacks = [evened(stack) for stack in stacks]
     if not stacks:
         counted = ", ".join(f"{count} {code}" for code, count in found.notes.items()) or "no files"
-        msg = f"{found.where}: NO_STACK, there is no DICOM stack of CT or MR slices here (found {counted})."
+        msg = f"{where}: NO_STACK, there is no DICOM stack of CT or MR slices here (found {counted})."
         raise ImageError(msg)
     for stack in stacks:
         if stack.problem:
-            raise refusal(found.where, stack.problem)
+            raise refusal(where, stack.problem, name_of)
     if len(stacks) > 1:
         sizes = ", ".join(str(len(stack.slices)) for stack in stacks)
         msg = (
-            f"{found.where}: SEVERAL_STACKS, there are {len(stacks)} stacks of {sizes} slices."
+            f"{where}: SEVERAL_STACKS, there are {len(stacks)} stacks of {sizes} slices."
             " Put one stack into each folder, or name its files."
         )
         raise ImageError(msg)
     notes = Counter(found.notes)
     if small and small != stacks:
         notes["TOO_FEW_SLICES"] += len(small)
-    series = read_stack(stacks[0], where=found.where)
+    series = read_stack(stacks[0], where=where, name_of=name_of)
     return replace(series, notes=dict(Counter(series.notes) + notes))
 
 
-def read_stack(stack: Stack, *, where: str) -> Series:
+def read_stack(stack: Stack, *, where: str, name_of: NameOf = file_name) -> Series:
     """The volume of one stack.
 
     Args:
         stack: From `read_stacks`.
         where: Its case or folder, for messages.
+        name_of: What messages call a file.
 
     Raises:
         ImageError: The stack has a problem, or its pixels are damaged or of unknown meaning.
         MissingDependencyError: No decoder for its compression is installed.
     """
     if stack.problem or stack.affine is None:
-        raise refusal(where, stack.problem or Problem("NO_POSITION", "it has no grid"))
+        raise refusal(where, stack.problem or Problem("NO_POSITION", "it has no grid"), name_of)
     first = stack.slices[0]
     try:
         _check_twins(stack)
         voxels, padding_mapped = read_voxels(stack.slices)
     except UnreadablePixels as error:
-        raise refusal(where, error.problem) from None
+        raise refusal(where, error.problem, name_of) from None
     notes = dict.fromkeys(stack.repairs, 1)
     if stack.twins:
         notes["DUP_FILE_DROPPED"] = len(stack.twins)
@@ -183,9 +206,9 @@ def _on_grid(voxels: Voxels, stack: Stack) -> Volume:
     return straightened(volume, stack.shear, fill=fill)
 
 
-def refusal(where: str, problem: Problem) -> WirsungError:
+def refusal(where: str, problem: Problem, name_of: NameOf = file_name) -> WirsungError:
     """The error that says why a stack is refused, and what to do."""
-    msg = f"{where}: {problem.code}, {problem.sentence}. {_REMEDIES.get(problem.code, _EXPORT)}"
+    msg = f"{where}: {problem.code}, {problem.told(name_of)}. {_REMEDIES.get(problem.code, _EXPORT)}"
     return ImageError(msg)
 
 
@@ -244,4 +267,4 @@ def spoiled(stack: Stack, damaged: Iterable[tuple[Path, Damaged]], known: Contai
 
 def _damage(path: Path, problem: Damaged) -> Problem:
     state = "can't be opened" if problem.code == "UNREADABLE" else "is cut or damaged"
-    return Problem(problem.code, f"the file {path.name} {state}")
+    return Problem(problem.code, f"{{file}} {state}", path)

@@ -25,8 +25,12 @@ _VENDORS = {
     "Neusoft": r"neusoft",
 }
 _IODINE = r"iod|iohex|iopam|iopro|iover|ioxa|iomer|imeron|omnipaq|ultravi|visipaq|isovue|optiray|xenetix"
-_KERNEL = re.compile(r"[A-Za-z]{1,8}\d{0,3}[a-z]?( ?\d)?")
-_PLAIN_KERNELS = ("STANDARD", "SOFT", "BONE", "DETAIL", "LUNG", "CHEST", "EDGE", "BONEPLUS", "STND")
+KERNELS = (
+    *("STANDARD", "SOFT", "STND", "DETAIL", "LUNG", "CHEST", "BONE", "BONEPLUS", "EDGE", "ULTRA"),
+    *("A", "B", "C", "D", "E", "F", "L", "UB", "YA", "YB", "YC", "YD", "YE"),
+)
+"""Kernels that are words, in capitals."""
+_KERNEL = re.compile(r"[A-Z][a-z]?[0-9]{2}[a-z]?( [1-5])?|FC[0-9]{2}|B_(SOFT|SHARP|VSOFT)_[A-C]")
 _POSITIONS = ("HFS", "HFP", "HFDR", "HFDL", "FFS", "FFP", "FFDR", "FFDL")
 _OLDEST_YEARS = 90
 
@@ -118,12 +122,19 @@ def _age_years(header: Dataset) -> float | None:
     return min(round(int(match[1]) / per_year, 1), float(_OLDEST_YEARS))
 
 
+def kernel_code(text: str) -> str | None:
+    """A kernel as it is written, where it has a form that vendors give theirs; the case matters, as in B30f.
+
+    Example:
+        >>> kernel_code("B30f"), kernel_code("MUELLER4")
+        ('B30f', None)
+    """
+    return text if text.upper() in KERNELS or _KERNEL.fullmatch(text) else None
+
+
 def _kernel(header: Dataset) -> str | None:
-    """The first value where it looks like a vendor's code, such as B30f or STANDARD."""
-    kernel = text(header.get("ConvolutionKernel")).split("\\")[0]
-    has_digit = any(letter.isdigit() for letter in kernel)
-    known = kernel.upper() in _PLAIN_KERNELS or (has_digit and _KERNEL.fullmatch(kernel))
-    return kernel if known else None
+    """Of several, the first one."""
+    return kernel_code(text(header.get("ConvolutionKernel")).split("\\")[0].strip())
 
 
 def _contrast(header: Dataset) -> str | None:

@@ -49,6 +49,7 @@ _TAGS = (
     "SeriesInstanceUID",
     "FrameOfReferenceUID",
     "PatientID",
+    "PatientName",
     "InstitutionName",
     "ImagePositionPatient",
     "ImageOrientationPatient",
@@ -135,6 +136,8 @@ class SliceHeader:
     """SOPInstanceUID, by which other objects refer to the slice."""
     series_uid: str = field(default="", repr=False)
     """SeriesInstanceUID."""
+    patient_name: str = field(default="", repr=False)
+    """To be compared and never shown."""
 
 
 def is_dicom_file(path: Path) -> bool:
@@ -318,4 +321,5 @@ def _slice(path: Path, frame: int, header: Dataset, find: Callable[[str], Any]) 
         moments=tuple(text(find(name)) for name in _MOMENTS),
         instance=text(header.get("SOPInstanceUID")),
         series_uid=text(header.get("SeriesInstanceUID")),
+        patient_name=text(header.get("PatientName")),
     )

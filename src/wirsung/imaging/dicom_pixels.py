@@ -37,9 +37,9 @@ _PLUGINS = ("pydicom", "pylibjpeg", "pyjpegls", "gdcm")
 class UnreadablePixels(Exception):  # noqa: N818 - becomes the problem of a stack
     """The pixels of a stack are damaged, missing or of unknown meaning."""
 
-    def __init__(self, *, code: str, sentence: str) -> None:
+    def __init__(self, *, code: str, sentence: str, file: Path | None = None) -> None:
         super().__init__(code)
-        self.problem = Problem(code, sentence)
+        self.problem = Problem(code, sentence, file)
 
 
 def read_voxels(slices: Sequence[SliceHeader]) -> tuple[Voxels, bool]:
@@ -160,12 +160,14 @@ def _stored_slices(slices: Sequence[SliceHeader]) -> Iterator[tuple[SliceHeader,
                 raise
             except Exception:  # pydicom's own texts quote the header
                 raise UnreadablePixels(
-                    code="PIXELS_DAMAGED", sentence=f"{path.name} can't be decoded"
+                    code="PIXELS_DAMAGED", sentence="{file} can't be decoded", file=path
                 ) from None
         for item in members:
             if item.frame >= len(frames) or frames[item.frame].shape != item.shape:
                 raise UnreadablePixels(
-                    code="PIXELS_DAMAGED", sentence=f"{path.name} has other rows and columns than it says"
+                    code="PIXELS_DAMAGED",
+                    sentence="{file} has other rows and columns than it says",
+                    file=path,
                 )
             stored = frames[item.frame]
             nowhere = np.zeros(stored.shape, dtype=np.bool_)
@@ -175,18 +177,18 @@ def _stored_slices(slices: Sequence[SliceHeader]) -> Iterator[tuple[SliceHeader,
 def _decoded(header: Dataset, path: Path) -> Voxels:
     """All frames of a file in int32, or int64 where they need it, shape (frame, row, column)."""
     if "PixelData" not in header:
-        raise UnreadablePixels(code="PIXELS_TRUNCATED", sentence=f"{path.name} ends before its pixels")
+        raise UnreadablePixels(code="PIXELS_TRUNCATED", sentence="{file} ends before its pixels", file=path)
     syntax = _transfer_syntax(header)
     if syntax.is_encapsulated:
         _check_streams(header, path)
     else:
         _check_length(header, path)
     if syntax == JPEGExtended12Bit and int(header.BitsStored) > 8:
-        sentence = f"{path.name} is compressed as lossy JPEG of 12 bits, which no decoder here reads"
-        raise UnreadablePixels(code="NO_DECODER", sentence=sentence)
+        sentence = "{file} is compressed as lossy JPEG of 12 bits, which no decoder here reads"
+        raise UnreadablePixels(code="NO_DECODER", sentence=sentence, file=path)
     plugin = _plugin(syntax)
     if plugin is None:
-        msg = f"{path.name} is compressed as {syntax.name}. Run pip install pyjpegls python-gdcm."
+        msg = f"A DICOM file is compressed as {syntax.name}. Run pip install pyjpegls python-gdcm."
         raise MissingDependencyError(msg)
     native = not syntax.is_encapsulated or syntax == RLELossless
     options: dict[str, Any] = {"raw": True, "correct_unused_bits": not native, "decoding_plugin": plugin}
@@ -227,10 +229,11 @@ def _check_length(header: Dataset, path: Path) -> None:
     bits = int(header.Rows) * int(header.Columns) * frames * int(header.BitsAllocated)
     expected = (bits + 7) // 8
     if len(header.PixelData) < expected:
-        raise UnreadablePixels(code="PIXELS_TRUNCATED", sentence=f"the pixels of {path.name} are cut short")
+        sentence = "the pixels of {file} are cut short"
+        raise UnreadablePixels(code="PIXELS_TRUNCATED", sentence=sentence, file=path)
     if len(header.PixelData) > expected + expected % 2:
         raise UnreadablePixels(
-            code="PIXELS_DAMAGED", sentence=f"{path.name} has more pixels than rows and columns"
+            code="PIXELS_DAMAGED", sentence="{file} has more pixels than rows and columns", file=path
         )
 
 
@@ -240,7 +243,8 @@ def _check_streams(header: Dataset, path: Path) -> None:
     syntax = str(header.file_meta.TransferSyntaxUID)
     is_jpeg = re.match(r"1\.2\.840\.10008\.1\.2\.4\.(5|7|8|9|20)", syntax) is not None
     if is_jpeg and content.count(b"\xff\xd9") < int(header.get("NumberOfFrames") or 1):
-        raise UnreadablePixels(code="PIXELS_TRUNCATED", sentence=f"the pixels of {path.name} are cut short")
+        sentence = "the pixels of {file} are cut short"
+        raise UnreadablePixels(code="PIXELS_TRUNCATED", sentence=sentence, file=path)
 
 
 def _unpacked(frames: Voxels, header: Dataset) -> Voxels:

@@ -142,9 +142,11 @@ def _check_gaps(planes: list[int], where: str) -> None:
 
 
 def _parsed(header: Dataset, where: str) -> StructureSet:
+    if "RTROIObservationsSequence" not in header:  # the last that every structure set has
+        raise damaged(where, "it ends before its observations")
     codes = {
         int(item.ReferencedROINumber): coded(item, "RTROIIdentificationCodeSequence", "")
-        for item in header.get("RTROIObservationsSequence") or ()
+        for item in header.RTROIObservationsSequence or ()
     }
     regions = [
         Region(int(item.ROINumber), text(item.get("ROIName")), *codes.get(int(item.ROINumber), ("", "")))

@@ -4,9 +4,10 @@ Every stack gets a verdict with a stable code before a pixel is read. A grid com
 squares, never from SliceThickness, InstanceNumber or the first gap.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 
@@ -34,6 +35,18 @@ class Problem:
 
     code: str
     sentence: str
+    """Of a single file it says {file}."""
+    file: Path | None = field(default=None, repr=False)
+    """The one it is about, if it is about one."""
+
+    def told(self, name_of: Callable[[Path], str]) -> str:
+        """The sentence with the file's name, or with what stands for it.
+
+        Example:
+            >>> Problem("UNREADABLE", "{file} is cut", Path("a/b.dcm")).told(lambda path: path.name)
+            'b.dcm is cut'
+        """
+        return self.sentence.replace("{file}", name_of(self.file)) if self.file else self.sentence
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 
 from wirsung.curation.deidentification.dates import moved_date, released_age, weeks_back
 from wirsung.curation.deidentification.identifiers import new_uid
-from wirsung.imaging.dicom_attributes import read_attributes
+from wirsung.imaging.dicom_attributes import KERNELS, kernel_code, read_attributes
 from wirsung.imaging.dicom_headers import IMAGES
 
 Value = str | int | float | list[str] | list[int] | list[float]
@@ -23,11 +23,6 @@ Check = Callable[[Parts], Value | None]
 """From what the header says to what is released; None where that is nothing allowed."""
 
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
-_KERNEL = re.compile(r"[A-Z][a-z]?[0-9]{2}[a-z]?|FC[0-9]{2}|B_(SOFT|SHARP|VSOFT)_[A-C]")
-_KERNELS = (
-    *("STANDARD", "SOFT", "STND", "DETAIL", "LUNG", "CHEST", "BONE", "BONEPLUS", "EDGE", "ULTRA"),
-    *("A", "B", "C", "D", "E", "F", "L", "UB", "YA", "YB", "YC", "YD", "YE"),
-)
 _IMAGE_TYPE = (
     *("ORIGINAL", "DERIVED", "PRIMARY", "SECONDARY", "AXIAL", "LOCALIZER", "REFORMATTED", "AVERAGE", "MPR"),
     *("VOLUME", "NONE", "HELIX", "M", "MAGNITUDE", "PHASE", "WATER", "FAT", "IN_PHASE", "OUT_PHASE"),
@@ -106,9 +101,8 @@ def _words(*allowed: str) -> Check:
 
 
 def _kernel(parts: Parts) -> str | None:
-    """The first value, where it has a form that vendors give their kernels; the case matters, as in B30f."""
-    kernel = parts[0]
-    return kernel if kernel.upper() in _KERNELS or _KERNEL.fullmatch(kernel) else None
+    """Of several, the first one."""
+    return kernel_code(parts[0])
 
 
 def _canonical(keyword: str, name: str) -> Check:
@@ -213,5 +207,5 @@ def own_words() -> frozenset[str]:
         >>> "HFS" in own_words(), "ERIKA" in own_words()
         (True, False)
     """
-    lists = (_IMAGE_TYPE, _BODY_PARTS, _POSITIONS, _SCAN_OPTIONS, _KERNELS, _OWN)
+    lists = (_IMAGE_TYPE, _BODY_PARTS, _POSITIONS, _SCAN_OPTIONS, KERNELS, _OWN)
     return frozenset(word for words in lists for word in words)
