@@ -1,14 +1,9 @@
-"""The combined label map against the masks, under whichever of the two maps in use it follows."""
+"""The second map that label maps of PanTS follow; which of the two, `audit.combined_rules` finds out."""
 
 from functools import cache
 
-import numpy as np
-
 from wirsung.anatomy.schemes import scheme
 from wirsung.anatomy.structures import structures
-from wirsung.imaging.arrays import LabelMap
-
-MAPS = ("official", "alphabetical")
 
 
 @cache
@@ -25,27 +20,3 @@ def alphabetical_values() -> dict[int, int]:
     """
     ranks = {name: rank for rank, name in enumerate(sorted(structures()), start=1)}
     return {scheme("pants-28").value(name): rank for name, rank in ranks.items()}
-
-
-def compare_with_masks(combined: LabelMap, painted: LabelMap) -> tuple[str, int]:
-    """The map that the combined labels follow, and the voxels in which they differ from the painted masks.
-
-    Args:
-        combined: As the file has it.
-        painted: The masks painted with the official values.
-
-    Example:
-        >>> masks = np.array([[[0, 28, 27]]])
-        >>> compare_with_masks(np.array([[[0, 22, 28]]]), masks)
-        ('alphabetical', 0)
-        >>> compare_with_masks(np.array([[[0, 28, 28]]]), masks)
-        ('official', 1)
-    """
-    official = int(np.count_nonzero(combined != painted))
-    if official == 0:
-        return MAPS[0], 0
-    table = np.zeros(max(scheme("pants-28").values) + 1, dtype=painted.dtype)
-    for value, other in alphabetical_values().items():
-        table[value] = other
-    alphabetical = int(np.count_nonzero(combined != table[painted]))
-    return (MAPS[1], alphabetical) if alphabetical < official else (MAPS[0], official)
