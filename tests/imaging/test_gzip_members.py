@@ -16,6 +16,7 @@ from wirsung.imaging.gzip_members import (
     inflate,
     inflate_piece,
     inflate_start,
+    inflates_to,
     member_header,
     member_trailer,
     read_index,
@@ -154,3 +155,42 @@ def test_a_piece_is_checked():
         inflate_piece(second, Piece(len(second), 0), count, PATH)
     with pytest.raises(ImageError, match="damaged"):
         inflate_piece(b"\xff" * 100, piece, count, PATH)
+
+
+BYTES = np.random.default_rng(3).integers(0, 20, 300_000, dtype=np.uint8).tobytes()
+PARTS = (memoryview(BYTES)[:352], memoryview(BYTES)[352:])
+
+
+def test_a_member_of_just_these_bytes_is_told_from_any_other(tmp_path):
+    path = tmp_path / "a.gz"
+    whole = gzip.compress(BYTES)
+    path.write_bytes(whole)
+    assert inflates_to(path, PARTS)
+    assert inflates_to(path, (memoryview(BYTES),))
+    assert not inflates_to(path, PARTS[:1])
+    assert not inflates_to(path, (*PARTS, memoryview(b"more")))
+    other = bytearray(BYTES)
+    other[200_000] ^= 1
+    assert not inflates_to(path, (memoryview(other),))
+    for stored in (
+        whole[:-1],
+        whole[:-9],
+        whole[: len(whole) // 2],
+        whole + b"\0",
+        whole + whole,
+        b"",
+        b"no",
+    ):
+        path.write_bytes(stored)
+        assert not inflates_to(path, PARTS)
+
+
+def test_every_flipped_bit_of_stream_and_trailer_is_noticed(tmp_path):
+    path = tmp_path / "a.gz"
+    whole = gzip.compress(BYTES)
+    rng = np.random.default_rng(4)
+    for bit in (*rng.integers(80, 8 * len(whole) - 72, 150), *range(8 * len(whole) - 64, 8 * len(whole))):
+        flipped = bytearray(whole)
+        flipped[bit // 8] ^= 1 << int(bit % 8)
+        path.write_bytes(flipped)
+        assert not inflates_to(path, PARTS), f"bit {bit}"

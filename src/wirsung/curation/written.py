@@ -12,11 +12,14 @@ from wirsung.imaging.arrays import Voxels
 from wirsung.imaging.code_files import read_codes, write_codes, write_masks
 from wirsung.imaging.code_volume import CodeVolume
 from wirsung.imaging.file_order import in_file_order
+from wirsung.imaging.gzip_members import LONGEST_HEADER, inflate_start, inflates_to
 from wirsung.imaging.nifti import write_nifti
-from wirsung.imaging.nifti_content import read_content
+from wirsung.imaging.nifti_content import read_header
 from wirsung.imaging.run_reading import read_runs
 from wirsung.imaging.volume import Volume
 
+_HEADER_BYTES = 1 << 12
+"""Stored bytes in which the beginning of a NIfTI file surely lies."""
 _GRID_MM = 1e-4
 """By how much a header, which holds float32, may miss the affine."""
 
@@ -56,13 +59,19 @@ def write_labels(staging: Staging, codes: CodeVolume, values: Mapping[str, int])
 
 
 def _compare(path: Path, written: Volume) -> None:
+    voxels = in_file_order(written.voxels)
     try:
-        header, row = read_content(path)
-    except WirsungError as error:
+        header = read_header(path)
+        with path.open("rb") as file:
+            before = inflate_start(file.read(LONGEST_HEADER + _HEADER_BYTES), header.offset, path)
+        is_same = header.shape == written.shape and not header.is_scaled
+        is_same = is_same and header.dtype == voxels.dtype.newbyteorder("<")
+        is_same = is_same and np.allclose(header.affine, written.affine, rtol=0, atol=_GRID_MM)
+        stored = voxels.astype(header.dtype, copy=False)
+        is_same = is_same and inflates_to(path, (memoryview(before), stored.data.cast("B")))
+    except (WirsungError, OSError) as error:
         raise _unlike(path) from error
-    is_same = header.shape == written.shape and not header.is_scaled
-    is_same = is_same and np.allclose(header.affine, written.affine, rtol=0, atol=_GRID_MM)
-    if not is_same or not np.array_equal(row, in_file_order(written.voxels).reshape(-1)):
+    if not is_same:
         raise _unlike(path)
 
 

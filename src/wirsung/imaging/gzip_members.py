@@ -28,6 +28,7 @@ _TRAILER = struct.Struct("<II")
 """CRC32, and length modulo 2**32."""
 TRAILER_BYTES: Final = _TRAILER.size
 _ERROR = cast(type[Exception], isal_zlib.error)
+_READ_BYTES = 1 << 16
 _RAW = -15
 """zlib's way to ask for deflate without a frame, which is checked here."""
 
@@ -136,6 +137,49 @@ def inflate(stored: bytes, count: int, path: Path) -> bytes:
     """
     pieces = _members(stored, count, path, whole=True)
     return pieces[0].content if len(pieces) == 1 else b"".join(piece.content for piece in pieces)
+
+
+def inflates_to(path: Path, expected: Sequence[memoryview]) -> bool:
+    """Whether the file is one undamaged member of just these bytes, which are compared as they are inflated.
+
+    Args:
+        path: Read in small parts, so that neither the file nor its content is in memory.
+        expected: Bytes, one stretch after the other.
+
+    Raises:
+        OSError: The file can't be read.
+    """
+    with path.open("rb") as file:
+        start = stream_start(file.read(LONGEST_HEADER))
+        if start is None:
+            return False
+        file.seek(start)
+        stream = isal_zlib.decompressobj(wbits=_RAW)
+        crc32 = place = 0
+        try:
+            while not stream.eof and (stored := file.read(_READ_BYTES)):
+                content = stream.decompress(stored)
+                if not _is_at(content, place, expected):
+                    return False
+                crc32 = isal_zlib.crc32(content, crc32)
+                place += len(content)
+        except _ERROR:
+            return False
+        rest = stream.unused_data + file.read()
+    is_whole = stream.eof and place == sum(part.nbytes for part in expected)
+    return is_whole and rest == member_trailer(crc32, place)
+
+
+def _is_at(content: bytes, place: int, expected: Sequence[memoryview]) -> bool:
+    """Whether the bytes stand at that place of the stretches."""
+    for part in expected:
+        if content and place < part.nbytes:
+            count = min(len(content), part.nbytes - place)
+            if part[place : place + count] != content[:count]:
+                return False
+            content, place = content[count:], place + count
+        place -= part.nbytes
+    return not content
 
 
 def inflate_piece(stored: bytes, piece: Piece, count: int, path: Path) -> bytes:
