@@ -5,7 +5,7 @@ are Wilson's, which take lesions for independent: they are too narrow where pati
 """
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,6 +78,7 @@ class LesionDetection:
 class _Items:
     """Found lesions and false candidates of all cases, the surest first."""
 
+    scans: int
     cases: NDArray[np.intp]
     is_lesion: NDArray[np.bool_]
     confidences: _Floats
@@ -110,14 +111,17 @@ def lesion_detection(
     """
     items = _items(cases)
     lesions = np.array([len(item.lesions) for item in cases], dtype=np.float64)
-    counts = np.array([_false(item) for item in cases], dtype=np.float64)
+    false = np.array([_false(item) for item in cases], dtype=np.float64)
     once = np.ones(len(cases))
-    draws = _draws(patients or range(len(cases)), seed, resamples)
-    found, false = items.counts(once)
-    scans = max(len(cases), 1)
-    some = [_curve(items, lesions, weights) for weights in draws]
-    precisions = [_average(*items.counts(weights), lesions @ weights) for weights in draws]
-    band = np.nanpercentile(some, [2.5, 97.5], axis=0) if lesions.sum() and some else None
+    values = _numbers(items, lesions, false, once)
+    draws = np.array(
+        [
+            _numbers(items, lesions, false, weights)
+            for weights in _draws(patients or range(len(cases)), seed, resamples)
+        ]
+    ).reshape(-1, values.size)
+    whys = ["no case", "no case without a lesion", "no lesion", *["no lesion"] * len(RATES)]
+    told = [_estimate(values[index], draws[:, index], why) for index, why in enumerate(whys)]
     everything = [lesion for item in cases for lesion in item.lesions]
     matched = [lesion.is_found for lesion in everything]
     touched = [lesion.is_touched for lesion in everything]
@@ -130,17 +134,12 @@ def lesion_detection(
         _share(touched),
         _by_size(matched, sizes),
         _by_size(touched, sizes),
-        proportion(sum(matched), sum(matched) + int(counts.sum())),
-        _mean(counts, draws, "no case"),
-        _mean(counts, draws, "no case without a lesion", among=lesions == 0),
-        _estimate(_average(found, false, lesions.sum()), precisions),
-        _at_rates(items, lesions, draws),
-        Froc(
-            tuple(items.confidences[items.last_of_tie].tolist()),
-            tuple((false / scans).tolist()),
-            tuple((found / lesions.sum()).tolist()) if lesions.sum() else (math.nan,) * found.size,
-            *(tuple(line.tolist()) for line in ((_GRID, *band) if band is not None else ())),
-        ),
+        proportion(sum(matched), sum(matched) + int(false.sum())),
+        told[0],
+        told[1],
+        told[2],
+        {f"{rate:g}": found for rate, found in zip(RATES, told[3:], strict=True)},
+        _froc(items, int(lesions.sum()), draws[:, len(whys) :]),
     )
 
 
@@ -182,6 +181,7 @@ def _items(cases: Sequence[CaseLesions]) -> _Items:
     rows.sort(key=lambda row: -row[2])
     confidences = np.array([row[2] for row in rows], dtype=np.float64)
     return _Items(
+        len(cases),
         np.array([row[0] for row in rows], dtype=np.intp),
         np.array([row[1] for row in rows], dtype=np.bool_),
         confidences,
@@ -202,45 +202,55 @@ def _average(found: _Floats, false: _Floats, lesions: float) -> float:
     return float(np.sum(np.diff(found, prepend=0.0) * precision) / lesions)
 
 
-def _curve(items: _Items, lesions: _Floats, weights: _Floats, grid: _Floats = _GRID) -> _Floats:
+def _numbers(items: _Items, lesions: _Floats, false: _Floats, weights: _Floats) -> _Floats:
+    """False positives per scan, and without a lesion; AP; sensitivity at RATES, then over the grid."""
+    negative, total = lesions == 0, float(lesions @ weights)
+    found, wrong = items.counts(weights)
+    return np.array(
+        [
+            _mean(false, weights),
+            _mean(false[negative], weights[negative]),
+            _average(found, wrong, total),
+            *_curve(found, wrong / max(weights.sum(), 1), total),
+        ]
+    )
+
+
+def _curve(found: _Floats, rates: _Floats, lesions: float) -> _Floats:
     """The highest sensitivity at no more than each number of false positives per scan."""
-    total = lesions @ weights
-    if total == 0:
+    grid = np.concatenate([RATES, _GRID])
+    if lesions == 0:
         return np.full(grid.size, np.nan)
-    found, false = items.counts(weights)
-    last = np.searchsorted(false / weights.sum(), grid, side="right")
-    return np.asarray(np.append(0.0, found)[last] / total)
+    return np.asarray(np.append(0.0, found)[np.searchsorted(rates, grid, side="right")] / lesions)
 
 
-def _at_rates(items: _Items, lesions: _Floats, draws: _Floats) -> dict[str, Estimate]:
-    grid = np.array(RATES)
-    values = _curve(items, lesions, np.ones(lesions.size), grid)
-    some = np.array([_curve(items, lesions, weights, grid) for weights in draws]).reshape(-1, grid.size)
-    return {
-        f"{rate:g}": _estimate(float(value), some[:, index].tolist())
-        for index, (rate, value) in enumerate(zip(RATES, values, strict=True))
-    }
+def _froc(items: _Items, lesions: int, draws: _Floats) -> Froc:
+    found, false = items.counts(np.ones(items.scans))
+    band: tuple[_Floats, ...] = ()
+    if lesions and draws.size:
+        # A draw without any lesion tells nothing.
+        band = (_GRID, *np.percentile(draws[~np.isnan(draws[:, 0])], [2.5, 97.5], axis=0))
+    return Froc(
+        tuple(items.confidences[items.last_of_tie].tolist()),
+        tuple((false / max(items.scans, 1)).tolist()),
+        tuple((found / lesions).tolist()) if lesions else (math.nan,) * found.size,
+        *(tuple(line.tolist()) for line in band),
+    )
 
 
-def _estimate(value: float, draws: Sequence[float]) -> Estimate:
+def _estimate(value: float, draws: _Floats, why: str) -> Estimate:
     if math.isnan(value):
-        return Estimate(value, reason="undefined: no lesion")
-    told = [item for item in draws if not math.isnan(item)]
-    if not told:
-        return Estimate(value, reason="no interval: one patient only")
+        return Estimate(math.nan, reason=f"undefined: {why}")
+    told = draws[~np.isnan(draws)]
+    if not told.size:
+        return Estimate(float(value), reason="no interval: one patient, or no resamples")
     low, high = np.percentile(told, [2.5, 97.5])
-    return Estimate(value, float(low), float(high))
+    return Estimate(float(value), float(low), float(high))
 
 
-def _mean(
-    counts: _Floats, draws: _Floats, nobody: str, *, among: NDArray[np.bool_] | None = None
-) -> Estimate:
-    kept = np.ones(counts.size, dtype=np.bool_) if among is None else among
-    if not kept.any():
-        return Estimate(math.nan, reason=f"undefined: {nobody}")
-    sums = draws[:, kept].sum(axis=1)
-    some = (draws[:, kept] @ counts[kept])[sums > 0] / sums[sums > 0]
-    return _estimate(float(counts[kept].mean()), some.tolist())
+def _mean(counts: _Floats, weights: _Floats) -> float:
+    total = weights.sum()
+    return float(counts @ weights / total) if total else math.nan
 
 
 def _share(hits: Sequence[bool]) -> Proportion:
@@ -252,12 +262,13 @@ def _by_size(hits: Sequence[bool], sizes: Sequence[str]) -> dict[str, Proportion
     return {size: _share([hit for hit, other in pairs if other == size]) for size in SIZES}
 
 
-def _draws(patients: Sequence[Hashable], seed: int, resamples: int) -> _Floats:
-    """How often each case is drawn, a row a resample; none where there is but one patient."""
-    numbers: Mapping[Hashable, int] = {name: index for index, name in enumerate(dict.fromkeys(patients))}
-    who = np.array([numbers[name] for name in patients], dtype=np.intp)
+def _draws(patients: Sequence[Hashable], seed: int, resamples: int) -> Iterator[_Floats]:
+    """How often each case is drawn, one resample after another; none where there is but one patient."""
+    numbers: dict[Hashable, int] = {}
+    who = np.array([numbers.setdefault(name, len(numbers)) for name in patients], dtype=np.intp)
     if len(numbers) < 2:
-        return np.ones((0, who.size))
+        return
     generator = np.random.default_rng(seed)
     share = np.full(len(numbers), 1 / len(numbers))
-    return generator.multinomial(len(numbers), share, size=resamples)[:, who].astype(np.float64)
+    for _ in range(resamples):
+        yield generator.multinomial(len(numbers), share)[who].astype(np.float64)
