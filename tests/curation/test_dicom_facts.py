@@ -12,6 +12,7 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, MRImageStorage, 
 from wirsung.curation.check import check
 from wirsung.curation.run import curate
 from wirsung.curation.settings import CheckSettings, CurateSettings
+from wirsung.curation.verdicts import judge_failure
 from wirsung.datasets.layout import Dataset
 from wirsung.datasets.manifest import read_manifest
 
@@ -172,3 +173,16 @@ def test_magnetic_resonance_must_be_named(tmp_path):
     (outcome,) = curate(CurateSettings(tmp_path / "src", tmp_path / "out", modality="t2"))
     assert outcome.status == "done"
     assert Dataset.open(tmp_path / "out").case("case-1").modality == "t2"
+
+
+def test_an_mr_series_in_a_set_of_cts_needs_to_be_declared(tmp_path):
+    _series(tmp_path / "src/case-1/dicom")
+    _series(tmp_path / "src/case-2/dicom", modality="MR", seed=1)
+    first, second = curate(CurateSettings(tmp_path / "src", tmp_path / "out"))
+    assert (first.status, second.status) == ("done", "failed")
+    assert judge_failure(second.message).code == "MODALITY"
+    (tmp_path / "src/metadata.csv").write_text("case,modality\ncase-2,t1\n")
+    first, second = curate(CurateSettings(tmp_path / "src", tmp_path / "out"))
+    assert (first.status, second.status) == ("skipped", "done")
+    dataset = Dataset.open(tmp_path / "out")
+    assert [dataset.case(case).modality for case in ("case-1", "case-2")] == ["ct", "t1"]
