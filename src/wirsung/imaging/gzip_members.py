@@ -175,7 +175,8 @@ def _is_at(content: bytes, place: int, expected: Sequence[memoryview]) -> bool:
     for part in expected:
         if content and place < part.nbytes:
             count = min(len(content), part.nbytes - place)
-            if part[place : place + count] != content[:count]:
+            # As bytes, for a memoryview compares one by one.
+            if bytes(part[place : place + count]) != content[:count]:
                 return False
             content, place = content[count:], place + count
         place -= part.nbytes
