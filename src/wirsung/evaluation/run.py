@@ -16,6 +16,7 @@ from wirsung.evaluation.case_score import VOLUME, voxels_of
 from wirsung.evaluation.cohort import Cohort, open_cohort
 from wirsung.evaluation.evaluated import Evaluated, command_of
 from wirsung.evaluation.inputs import PROBABILITY, Method, Reference, open_methods, open_reference
+from wirsung.evaluation.lesion_table import LESIONS_FILE, write_lesions
 from wirsung.evaluation.lesions import CaseLesions
 from wirsung.evaluation.protocol import Protocol, protocol
 from wirsung.evaluation.report import write_report
@@ -68,7 +69,7 @@ class Evaluation:
 
 
 def evaluate(settings: EvaluateSettings) -> Evaluation:
-    """Score predictions against references; write scores.parquet, scores.csv, summary.json and report.html.
+    """Score predictions against references; write scores, lesions.csv, summary.json and report.html.
 
     A case that can't be scored fails alone and is counted in every mean's undefined cases. A run again scores
     only what changed.
@@ -119,6 +120,7 @@ def evaluate(settings: EvaluateSettings) -> Evaluation:
         cohort,
     )
     write_scores(settings.out, scores, chosen.stamp)
+    write_lesions(settings.out, scores)
     if settings.page:
         write_report(settings.out / REPORT_FILE, evaluated)
     summary = _summary(evaluated, state)
@@ -236,7 +238,8 @@ def _state(
 def _earlier(settings: EvaluateSettings, state: str) -> dict[str, Any] | None:
     """The summary of an earlier run from the same inputs, if all that it wrote is still there."""
     out, page = settings.out, [REPORT_FILE] if settings.page else []
-    if not all((out / name).is_file() for name in (SUMMARY_FILE, SCORES_FILE, TABLE_FILE, *page)):
+    files = (SUMMARY_FILE, SCORES_FILE, TABLE_FILE, LESIONS_FILE, *page)
+    if not all((out / name).is_file() for name in files):
         return None
     try:
         content: dict[str, Any] = json.loads((out / SUMMARY_FILE).read_text(encoding="utf-8"))

@@ -17,7 +17,7 @@ class EvaluateSettings:
     """A folder of label maps <case>.nii.gz, or of masks <case>/<structure>.nii.gz; <case>_lesion.nii.gz
     beside is the lesion's probability."""
     out: Path = Path("scores")
-    """Folder for scores.parquet, scores.csv, summary.json and report.html."""
+    """Folder for scores.parquet, scores.csv, lesions.csv, summary.json and report.html."""
     also: tuple[Path, ...] = ()
     """Folders of further predictions, each compared with the first."""
     scheme: str | None = None
