@@ -209,3 +209,18 @@ def test_a_real_structure_set_agrees_with_rt_utils_up_to_the_edge(shared_data):
         theirs = _rt_utils_mask(folder, folder / "rt.dcm", region.name)
         assert ours.any()
         assert not ((ours != theirs) & ~_thick_edge(theirs)).any()
+
+
+def test_contours_on_a_real_oblique_series_have_their_volume(shared_data, tmp_path):
+    """rt-utils is no peer here: these pixels are not square."""
+    for path in sorted((shared_data / "rtstruct" / "oriented_data").glob("*.dcm")):
+        header = pydicom.dcmread(path)
+        header.StudyInstanceUID = "1.2.3"  # each file names another one
+        header.save_as(tmp_path / path.name)
+    volume = read_series(tmp_path).volume
+    rings = [rt.contour(ring(volume, k, 40, (50.3, 24.6), 2000)) for k in range(3)]
+    mask = region_mask(read_structure_set(rt.write(tmp_path / "rt.dcm", {"a": rings})), [1], volume)
+    assert mask.sum() * volume.voxel_volume_mm3 == pytest.approx(np.pi * 40**2 * 4.5 * 3, rel=0.01)
+    i, j, _ = np.indices(volume.shape)
+    inside = np.hypot((i - 50.3) * volume.spacing_mm[0], (j - 24.6) * volume.spacing_mm[1]) < 40
+    assert np.array_equal(mask, inside)
