@@ -147,13 +147,16 @@ def _read_masks(task: CaseAudit, image: Volume | None, found: Findings) -> tuple
             if mask is not None:
                 grid = mask if grid is None else grid
                 read += 1
-                yield name, reorient(mask, _RPS)
+                yield name, mask
 
     try:
         codes = merge_masks(masks())
     except LabelError:  # not one mask
         return None, False
-    return codes, read == len(names)
+    # Turned once, merged: 28 masks would have to be copied each.
+    turned = reorient(codes.volume, _RPS)
+    laid = turned.with_voxels(np.asfortranarray(turned.voxels))
+    return CodeVolume(laid, codes.patterns, codes.structures), read == len(names)
 
 
 def _read_mask(task: CaseAudit, name: str, grid: Volume | None, found: Findings) -> Volume | None:
