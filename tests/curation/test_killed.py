@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from wirsung.curation.case import curate_case
+from wirsung.curation.outputs import staged
 from wirsung.curation.run import curate
 from wirsung.curation.settings import CurateSettings
 
@@ -162,6 +163,17 @@ def test_what_a_killed_run_left_half_written_is_gone_after_the_next(cohort, tmp_
     (out / "ImageTr/.partial-b").mkdir()
     curate(CurateSettings(cohort.root, out))
     assert half_written(out) == []
+
+
+def test_what_a_killed_worker_left_of_a_case_does_not_become_part_of_it(tmp_path):
+    """Its second try, by another worker of the same run, finds the folders of the first."""
+    for folder in ("ImageTr/.partial-a", "LabelTr/.partial-a/segmentations"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / ".partial-1234-half.nii.gz").write_text("half a fi")
+        (tmp_path / folder / "older.nii.gz").write_text("older")
+    with staged(tmp_path, "a", "train") as staging:
+        (staging.image_folder / "ct.nii.gz").write_text("whole")
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / "ImageTr/a/ct.nii.gz"]
 
 
 @pytest.mark.slow

@@ -70,6 +70,9 @@ def staged(out: Path, case: str, subset: Subset) -> Iterator[Staging]:
     places = [out / folders[subset] / case for folders in (LABEL_FOLDERS, IMAGE_FOLDERS)]
     labels, image = (place.with_name(_PARTIAL + case) for place in places)
     try:
+        _remove(
+            labels, image
+        )  # of a worker that was killed at this case, whose files must not become part of it
         image.mkdir(parents=True, exist_ok=True)
         yield Staging(image, labels)
         remove_case(out, case)
@@ -81,8 +84,12 @@ def staged(out: Path, case: str, subset: Subset) -> Iterator[Staging]:
         msg = f"Case {case} can't be written to {out} ({why}). Free some space, or write elsewhere."
         raise StorageError(msg) from error
     finally:
-        for built in (labels, image):
-            shutil.rmtree(built, ignore_errors=True)
+        _remove(labels, image)
+
+
+def _remove(*folders: Path) -> None:
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def remove_case(out: Path, case: str) -> None:
