@@ -124,13 +124,13 @@ def test_points_lines_and_two_point_contours_enclose_nothing(tmp_path):
     assert not region_mask(found, [2], IMAGE).any()
 
 
-@pytest.mark.parametrize("share", [0.05, 0.4, 0.8, 0.97])
-def test_a_truncated_file_is_refused(tmp_path, share):
+def test_no_truncation_goes_unnoticed(tmp_path):
     path = rt.write(tmp_path / "a.dcm", {"a": [rt.contour(ring(IMAGE, k, 20)) for k in range(4)]})
     content = path.read_bytes()
-    path.write_bytes(content[: int(len(content) * share)])
-    with pytest.raises(ImageError, match=r"a\.dcm"):
-        read_structure_set(path)
+    for percent in range(1, 100):
+        path.write_bytes(content[: len(content) * percent // 100])
+        with pytest.raises(ImageError, match=r"a\.dcm"):
+            read_structure_set(path)
 
 
 def test_a_contour_with_other_points_than_it_says_is_refused(tmp_path):

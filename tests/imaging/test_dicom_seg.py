@@ -173,15 +173,22 @@ def test_the_segmentation_has_a_grid_of_its_own(scan, tmp_path):
     np.testing.assert_allclose(volume.affine[:3, 3], image.affine[:3] @ [0, 0, 1, 1], atol=1e-6)
 
 
-@pytest.mark.parametrize("share", [0.02, 0.3, 0.6, 0.9, 0.99])
-def test_a_truncated_file_is_refused(scan, tmp_path, share):
+@pytest.mark.parametrize("kind", ["BINARY", "LABELMAP"])
+def test_no_truncation_goes_unnoticed(scan, tmp_path, kind):
     _, slices = scan
     labels = [seg.described(1, "a"), seg.described(2, "b")]
-    path = seg.write_seg(tmp_path / "s.dcm", slices, masks(2).astype(np.uint8), labels)
+    array = masks(2, overlap=False)
+    values = array.astype(np.uint8) if kind == "BINARY" else (array * [1, 2]).sum(axis=-1).astype(np.uint8)
+    path = seg.write_seg(tmp_path / "s.dcm", slices, values, labels, kind)
     content = path.read_bytes()
-    path.write_bytes(content[: int(len(content) * share)])
-    with pytest.raises(ImageError, match=r"s\.dcm"):
-        read_segmentation(path)
+    for percent in range(1, 100):
+        path.write_bytes(content[: len(content) * percent // 100])
+        with pytest.raises(ImageError, match=r"s\.dcm"):
+            read_segmentation(path)
+    for missing in (1, 2, 7):
+        path.write_bytes(content[:-missing])
+        with pytest.raises(ImageError, match=r"s\.dcm"):
+            read_segmentation(path)
 
 
 def test_a_frame_without_a_place_or_a_segment_is_refused(scan, tmp_path):
