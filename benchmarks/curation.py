@@ -8,8 +8,8 @@ times as fast as one; 36,390 cases planned in under 5 s.
 What is compared: commands by user and system time, once whole, and once without the start of Python and its
 imports, as a cohort's further cases cost: ours by two cohorts of different size, the peers' by a run that
 imports and stops. The peers get the same files, masks as nibabel writes them, and one folder that holds one
-series, so they need not search. Only ours checks the series, de-identifies, measures and hashes. With a cache:
-the SimpleITK script and the cache, over ours without a cache.
+series, so they need not search. Only ours checks the series, de-identifies, measures and hashes. With a
+cache: the SimpleITK script and the cache, over ours without a cache.
 
     .venv/bin/python benchmarks/curation.py          # about 12 minutes on a quiet machine
     .venv/bin/python benchmarks/curation.py --small  # two minutes, to see that it works
