@@ -10,6 +10,7 @@ from wirsung.curation.deidentification.headers import ScanHeaders, read_scan_hea
 from wirsung.curation.deidentification.originals import Originals
 from wirsung.curation.deidentification.released import ReleasedMetadata, release
 from wirsung.imaging.dicom import Series, read_series
+from wirsung.imaging.dicom_parsing import ParsedFiles
 from wirsung.imaging.volume import Volume
 
 
@@ -73,8 +74,11 @@ def read_dicom(
     Raises:
         ImageError: They can't be read as one image, or may show text; the message has a code word.
     """
-    series = read_series(files, resample_uneven=even_spacing, where=case, name_of=FileNumbers(files))
-    headers: ScanHeaders = read_scan_headers(files, series.identity.series_uid)
+    parsed = ParsedFiles()
+    series = read_series(
+        files, resample_uneven=even_spacing, where=case, name_of=FileNumbers(files), parsed=parsed
+    )
+    headers: ScanHeaders = read_scan_headers(files, series.identity.series_uid, parsed)
     if not is_reviewed:
         refuse_burned_in(headers.slices, series.volume, is_ct=series.modality == "CT")
     released = release(headers.slices, key, patient)

@@ -24,6 +24,7 @@ from wirsung.imaging.dicom_headers import (
     read_headers,
     text,
 )
+from wirsung.imaging.dicom_parsing import ParsedFiles
 from wirsung.imaging.dicom_pixels import AIR_HU, UnreadablePixels, read_voxels, same_content
 from wirsung.imaging.dicom_spacing import evened, resampled
 from wirsung.imaging.dicom_stacks import Problem, Stack, find_stacks
@@ -88,8 +89,12 @@ class Stacks:
         return tuple(stack for stack in self.stacks if stack.is_usable)
 
 
-def read_stacks(source: Path | Iterable[Path]) -> Stacks:
+def read_stacks(source: Path | Iterable[Path], parsed: ParsedFiles | None = None) -> Stacks:
     """Sort a folder, its subfolders included, or some files into stacks, from headers alone.
+
+    Args:
+        source: A folder, or files.
+        parsed: Where somebody else asks about the files too, for each to be parsed once.
 
     Raises:
         ImageError: There is no such folder or file.
@@ -100,7 +105,7 @@ def read_stacks(source: Path | Iterable[Path]) -> Stacks:
     notes: Counter[str] = Counter()
     for path in paths:
         try:
-            slices += read_headers(path)
+            slices += read_headers(path, parsed)
         except SetAside as aside:
             notes[aside.code] += 1
         except Damaged as problem:
@@ -119,6 +124,7 @@ def read_series(
     resample_uneven: bool = False,
     where: str = "",
     name_of: NameOf = file_name,
+    parsed: ParsedFiles | None = None,
 ) -> Series:
     """The one stack of a folder or of some files.
 
@@ -130,12 +136,14 @@ def read_series(
         resample_uneven: Whether slices at uneven distances are put onto an even grid, linearly.
         where: What messages call the source; its folder by default.
         name_of: What messages call a file.
+        parsed: Where the caller asks about the files too, for each to be parsed once.
 
     Raises:
         ImageError: No stack, more than one, or one that can't be right; the message has a code word.
         MissingDependencyError: No decoder for its compression is installed.
     """
-    found = read_stacks(source)
+    parsed = parsed or ParsedFiles()
+    found = read_stacks(source, parsed)
     where = where or found.where
     small = [stack for stack in found.stacks if stack.problem and stack.problem.code == "TOO_FEW_SLICES"]
     stacks = [stack for stack in found.stacks if stack not in small] or small
@@ -158,17 +166,20 @@ def read_series(
     notes = Counter(found.notes)
     if small and small != stacks:
         notes["TOO_FEW_SLICES"] += len(small)
-    series = read_stack(stacks[0], where=where, name_of=name_of)
+    series = read_stack(stacks[0], where=where, name_of=name_of, parsed=parsed)
     return replace(series, notes=dict(Counter(series.notes) + notes))
 
 
-def read_stack(stack: Stack, *, where: str, name_of: NameOf = file_name) -> Series:
+def read_stack(
+    stack: Stack, *, where: str, name_of: NameOf = file_name, parsed: ParsedFiles | None = None
+) -> Series:
     """The volume of one stack.
 
     Args:
         stack: From `read_stacks`.
         where: Its case or folder, for messages.
         name_of: What messages call a file.
+        parsed: The files whose headers were read before.
 
     Raises:
         ImageError: The stack has a problem, or its pixels are damaged or of unknown meaning.
@@ -179,7 +190,7 @@ def read_stack(stack: Stack, *, where: str, name_of: NameOf = file_name) -> Seri
     first = stack.slices[0]
     try:
         _check_twins(stack)
-        voxels, padding_mapped = read_voxels(stack.slices)
+        voxels, padding_mapped = read_voxels(stack.slices, parsed)
     except UnreadablePixels as error:
         raise refusal(where, error.problem, name_of) from None
     notes = dict.fromkeys(stack.repairs, 1)

@@ -14,8 +14,11 @@ from typing import Any
 
 import numpy as np
 import pydicom
+from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
+
+from wirsung.imaging.dicom_parsing import ParsedFiles
 
 _NESTING = ("SQ", "UN", None)
 """What a sequence may be stored as: implicit files don't say."""
@@ -75,6 +78,7 @@ _TAGS = (
     "SharedFunctionalGroupsSequence",
     "PerFrameFunctionalGroupsSequence",
 )
+_TAG_NUMBERS = tuple(tag for tag in map(tag_for_keyword, _TAGS) if tag is not None)
 
 _MOMENTS = (
     "AcquisitionNumber",
@@ -172,8 +176,12 @@ def quietly() -> Iterator[None]:
         log.setLevel(level)
 
 
-def read_headers(path: Path) -> list[SliceHeader]:
+def read_headers(path: Path, parsed: ParsedFiles | None = None) -> list[SliceHeader]:
     """Every slice of a DICOM file, mostly one.
+
+    Args:
+        path: A file of any kind.
+        parsed: Where somebody else asks about the file too, for it to be parsed once.
 
     Raises:
         SetAside: The file is no slice.
@@ -188,7 +196,7 @@ def read_headers(path: Path) -> list[SliceHeader]:
     series = ""
     try:
         with quietly():
-            header = pydicom.dcmread(path, force=True, stop_before_pixels=True, specific_tags=list(_TAGS))
+            header = _chosen(path, parsed)
             series = series_key(header)
             _check_kind(header, series)
             frames = _frames(header, series)
@@ -197,6 +205,12 @@ def read_headers(path: Path) -> list[SliceHeader]:
         raise
     except Exception:  # pydicom's own texts quote the header
         raise Damaged(code="HEADER_DAMAGED", series=series) from None
+
+
+def _chosen(path: Path, parsed: ParsedFiles | None) -> Dataset:
+    if parsed is not None:
+        return parsed.chosen(path, _TAG_NUMBERS)
+    return pydicom.dcmread(path, force=True, stop_before_pixels=True, specific_tags=list(_TAG_NUMBERS))
 
 
 def _is_cut_preamble(path: Path) -> bool:

@@ -19,6 +19,7 @@ from pydicom.uid import UID, ExplicitVRBigEndian, ImplicitVRLittleEndian, JPEGEx
 from wirsung.errors import MissingDependencyError
 from wirsung.imaging.arrays import Voxels
 from wirsung.imaging.dicom_headers import SliceHeader, quietly
+from wirsung.imaging.dicom_parsing import ParsedFiles
 from wirsung.imaging.dicom_stacks import Problem
 
 AIR_HU = -1000
@@ -42,10 +43,14 @@ class UnreadablePixels(Exception):  # noqa: N818 - becomes the problem of a stac
         self.problem = Problem(code, sentence, file)
 
 
-def read_voxels(slices: Sequence[SliceHeader]) -> tuple[Voxels, bool]:
+def read_voxels(slices: Sequence[SliceHeader], parsed: ParsedFiles | None = None) -> tuple[Voxels, bool]:
     """Voxels in order column, row, slice, and whether padding was set to air.
 
     CT: int16, or int32 where a value needs it. MR: the same, or float32 where the scaling is not whole.
+
+    Args:
+        slices: Of one stack, in order.
+        parsed: The files whose headers were read before.
 
     Raises:
         UnreadablePixels: Damaged, cut, or no HU can be had from them.
@@ -57,7 +62,7 @@ def read_voxels(slices: Sequence[SliceHeader]) -> tuple[Voxels, bool]:
     keeps_fractions = not is_ct and not all(_is_whole(item) for item in slices)
     voxels = np.empty((len(slices), rows, columns), dtype=np.float32 if keeps_fractions else np.int16)
     mapped = False
-    for number, (item, stored, padding) in enumerate(_stored_slices(slices)):
+    for number, (item, stored, padding) in enumerate(_stored_slices(slices, parsed or ParsedFiles())):
         values = _meant(item, stored, keeps_fractions=keeps_fractions)
         if is_ct and padding.any() and not _is_tissue(values[padding]):
             values[padding] = AIR_HU
@@ -83,7 +88,7 @@ def same_content(first: SliceHeader, second: SliceHeader) -> bool:
     ]
     if keys[0] != keys[1]:
         return False
-    (_, one, _), (_, other, _) = _stored_slices([first, second])
+    (_, one, _), (_, other, _) = _stored_slices([first, second], ParsedFiles())
     return np.array_equal(one, other)
 
 
@@ -148,12 +153,14 @@ def _check_looks_like_hu(voxels: Voxels) -> None:
         raise UnreadablePixels(code="NO_RESCALE", sentence=sentence)
 
 
-def _stored_slices(slices: Sequence[SliceHeader]) -> Iterator[tuple[SliceHeader, Voxels, Voxels]]:
+def _stored_slices(
+    slices: Sequence[SliceHeader], parsed: ParsedFiles
+) -> Iterator[tuple[SliceHeader, Voxels, Voxels]]:
     """Each slice with its stored values, and where they are padding; a file is decoded once."""
     for path, members in groupby(slices, key=lambda item: item.path):
         with quietly():
             try:
-                header = pydicom.dcmread(path, force=True)
+                header = parsed.whole(path)
                 frames = _decoded(header, path)
                 low, high = _padding(header)
             except (UnreadablePixels, MissingDependencyError):

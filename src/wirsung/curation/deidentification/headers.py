@@ -8,6 +8,7 @@ from pydicom.dataset import Dataset
 
 from wirsung.curation.deidentification.originals import Collector, Originals
 from wirsung.imaging.dicom_headers import IMAGES, quietly, text
+from wirsung.imaging.dicom_parsing import ParsedFiles
 
 
 @dataclass(frozen=True)
@@ -20,14 +21,17 @@ class ScanHeaders:
     """Of every file, those of other series and objects too."""
 
 
-def read_scan_headers(paths: Iterable[Path], series_uid: str) -> ScanHeaders:
+def read_scan_headers(
+    paths: Iterable[Path], series_uid: str, parsed: ParsedFiles | None = None
+) -> ScanHeaders:
     """The headers of one series and the identifying values of all files.
 
     Args:
         paths: Files that may be DICOM; others are passed over.
         series_uid: Of the series that is converted.
+        parsed: The files whose headers were read before.
     """
-    collector = Collector()
+    collector = Collector(parsed)
     slices: list[Dataset] = []
     for path in paths:
         header = collector.add_file(path)

@@ -11,9 +11,10 @@ from pathlib import Path
 import pydicom
 from pydicom.datadict import dictionary_has_tag, dictionary_VR, keyword_for_tag
 from pydicom.dataelem import DataElement, RawDataElement
-from pydicom.dataset import Dataset
+from pydicom.dataset import Dataset, FileDataset
 
 from wirsung.imaging.dicom_headers import quietly
+from wirsung.imaging.dicom_parsing import ParsedFiles
 
 LEAST_LENGTH = 4
 """Shorter values occur everywhere by chance."""
@@ -74,7 +75,8 @@ def read_originals(paths: Iterable[Path]) -> Originals:
 class Collector:
     """Gathers values; what many slices share is looked at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, parsed: ParsedFiles | None = None) -> None:
+        self._parsed = parsed
         self._values: dict[str, set[str]] = {}
         self._seen: set[tuple[int, bytes]] = set()
 
@@ -86,13 +88,18 @@ class Collector:
         """Header, file meta information and preamble; None where the file can't be read as DICOM."""
         try:
             with quietly():
-                header = pydicom.dcmread(path, force=True, stop_before_pixels=True)
+                header = self._header(path)
                 self.add(header)
                 self.add(header.file_meta)
                 self._add_raw("preamble", header.preamble or b"")
         except Exception:  # the file is refused elsewhere; a message of pydicom would quote it
             return None
         return header
+
+    def _header(self, path: Path) -> FileDataset:
+        if self._parsed is not None:
+            return self._parsed.header(path)
+        return pydicom.dcmread(path, force=True, stop_before_pixels=True)
 
     def add(self, header: Dataset) -> None:
         """One header or one item of a sequence."""
