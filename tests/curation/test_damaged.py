@@ -8,8 +8,6 @@ plain pixels, by any reader.
 
 import gzip
 import shutil
-import zlib
-from contextlib import suppress
 from pathlib import Path
 
 import nibabel
@@ -209,10 +207,7 @@ def test_a_damaged_case_fails_alone_and_its_file_is_named(cohort, tmp_path):
 
 @pytest.mark.parametrize("count", [25, pytest.param(1000, marks=pytest.mark.slow)])
 def test_no_turned_bit_in_a_dataset_passes_its_verification(cohort, tmp_path, count):
-    """In the image, masks, codes and label map; where it passes, no byte of the content differs.
-
-    Of a mask, a table of deflate may pass that zlib refuses: its content has been compared all the same.
-    """
+    """In the image, masks, codes and label map; where it passes, no byte of the content differs."""
     cohort.case("a")
     curate(CurateSettings(cohort.root, tmp_path / "out"))
     files = sorted((tmp_path / "out").rglob("*.nii.gz"))
@@ -225,8 +220,7 @@ def test_no_turned_bit_in_a_dataset_passes_its_verification(cohort, tmp_path, co
         hurt[draw.integers(len(whole))] ^= 1 << int(draw.integers(8))
         path.write_bytes(hurt)
         if verify(VerifySettings(tmp_path / "out"))[0].status == "done":
-            with suppress(zlib.error):
-                passed.append(gzip.decompress(hurt) == gzip.decompress(whole))
+            passed.append(gzip.decompress(hurt) == gzip.decompress(whole))
         path.write_bytes(whole)
     assert all(passed)
     assert len(passed) < count / 2

@@ -1,5 +1,6 @@
 """Deflate read into runs, held against zlib, which writes it."""
 
+import random
 import zlib
 
 import numpy as np
@@ -68,24 +69,65 @@ def test_every_cut_is_given_up():
         assert inflated(stored[:count], len(content)) is None, count
 
 
-def test_what_zlib_refuses_is_given_up_or_the_runs_differ():
-    content = (bytes(900) + bytes([1]) * 70) * 30
-    stored = deflated(content, 9)
-    for bit in range(8 * len(stored)):
+@pytest.mark.parametrize(
+    ("content", "level"),
+    [
+        ((bytes(900) + bytes([1]) * 70) * 30, 9),
+        ((bytes(900) + bytes([1]) * 70) * 30, 1),
+        (bytes(60_000), 6),
+        (bytes(range(256)) + bytes(40_000), 6),
+        (bytes(17) + bytes([1]) * 5 + bytes(20_000), 6),
+        (bytes(random.Random(3).choices([0, 1], weights=[9, 1], k=4000)), 6),
+        (bytes(random.Random(4).choices(range(40), k=900)), 6),
+    ],
+)
+def test_of_all_turned_bits_just_those_pass_that_zlib_reads(content, level):
+    stored = deflated(content, level)
+    for bit in range(8 * min(len(stored), 400)):
         flipped = bytearray(stored)
         flipped[bit // 8] ^= 1 << bit % 8
-        try:
-            stream = zlib.decompressobj(-15)
-            expected = stream.decompress(bytes(flipped))
-            whole = stream.eof and len(expected) == len(content)
-        except zlib.error:
-            whole = False
-        found = inflated(bytes(flipped), len(content))
-        if found is not None and whole:
-            assert found[0] == expected
-        if whole:
-            assert found is not None
-        # Codes that are incomplete are read here; the checksum of the file decides.
+        assert inflated(bytes(flipped), len(content)) == read_by_zlib(bytes(flipped), len(content)), bit
+
+
+@pytest.mark.parametrize("literals", [[(1, 1)], [(1, 2), (2, 2)], [(1, 1), (2, 1), (3, 1)], []])
+@pytest.mark.parametrize("end", [0, 1, 2])
+@pytest.mark.parametrize("distances", [[0], [1], [2], [1, 1], [1, 2], [1, 1, 1], [1] + [0] * 30, [0, 1]])
+def test_just_the_sets_of_codes_pass_that_zlib_takes(literals, end, distances):
+    """Complete, incomplete and oversubscribed ones; all bits of the block that follows are tried."""
+    lengths = [0] * 257
+    for symbol, length in literals:
+        lengths[symbol] = length
+    lengths[256] = end
+    beginning = dynamic_block(lengths, distances)
+    for rest in range(64):
+        bits = beginning + [rest >> bit & 1 for bit in range(6)] + [0] * 16
+        stored = np.packbits(bits, bitorder="little").tobytes()
+        for size in range(4):
+            assert inflated(stored, size) == read_by_zlib(stored, size)
+
+
+def read_by_zlib(stored, size):
+    """As `inflated`."""
+    stream = zlib.decompressobj(-15)
+    try:
+        content = stream.decompress(stored)
+    except zlib.error:
+        return None
+    if not stream.eof or len(content) != size:
+        return None
+    return content, len(stored) - len(stream.unused_data)
+
+
+def dynamic_block(literals, distances):
+    """The bits of the last block's beginning; lengths 0 to 15 are sent in codes of four bits each."""
+    lone = [4] * 16  # 16 symbols of four bits are complete: the code of length n is n, first bit first
+    order = (16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15)
+    numbers = [(1, 1), (2, 2), (len(literals) - 257, 5), (len(distances) - 1, 5), (15, 4)]
+    numbers += [(lone[symbol] if symbol < 16 else 0, 3) for symbol in order]
+    bits = [number >> bit & 1 for number, count in numbers for bit in range(count)]
+    for length in [*literals, *distances]:
+        bits += [length >> bit & 1 for bit in (3, 2, 1, 0)]
+    return bits
 
 
 def test_too_many_runs_are_given_up():

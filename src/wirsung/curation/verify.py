@@ -1,6 +1,8 @@
 """The stage `verify`: read every voxel of a dataset again, and hold it against the tables' checksums."""
 
+import gzip
 import hashlib
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -13,12 +15,13 @@ from wirsung.curation.measure import sha256_of_runs, sha256_of_voxels
 from wirsung.curation.settings import VerifySettings
 from wirsung.datasets.layout import COMBINED_FILE, MASK_FOLDER, SUFFIX, Case, Dataset
 from wirsung.datasets.manifest import MANIFEST_FILE, read_manifest, read_structures
-from wirsung.errors import ManifestError, WirsungError
+from wirsung.errors import ImageError, ManifestError, WirsungError
 from wirsung.imaging.code_files import VOXELS, read_codes
 from wirsung.imaging.nifti_content import read_content
 from wirsung.imaging.run_kernels import Integers
 from wirsung.imaging.run_reading import read_runs
 
+_PART_BYTES = 1 << 20
 _PREFIX = 12
 """Digits of a checksum that are shown."""
 _REMEDY = "Curate the case again from its source, or take the file from a backup."
@@ -141,13 +144,30 @@ def _sha256_of_content(path: Path) -> str:
     return hashlib.sha256(row.data).hexdigest()
 
 
+def _inflate_by_zlib(path: Path) -> None:
+    """Inflate again what is odd: zlib, with which others read it, refuses codes that isal takes.
+
+    Raises:
+        ImageError: zlib refuses it.
+    """
+    try:
+        with gzip.open(path) as file:
+            while file.read(_PART_BYTES):
+                pass
+    except (OSError, EOFError, zlib.error) as error:
+        msg = f"{path} is damaged: zlib can't inflate it. {_REMEDY}"
+        raise ImageError(msg) from error
+
+
 def _hashing_mask(name: str, path: Path, runs: dict[str, Integers]) -> Callable[[], str]:
     """A function that hashes the mask and, where it can, keeps its runs."""
 
     def hashed() -> str:
         found = read_runs(path)
         if found is None:
-            return _sha256_of_content(path)
+            checksum = _sha256_of_content(path)
+            _inflate_by_zlib(path)
+            return checksum
         runs[name] = found.runs
         return sha256_of_runs(found.runs, int(np.prod(found.shape, dtype=np.int64)))
 
