@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from isal import isal_zlib
 
 from wirsung.imaging.inflate_kernels import alphabet, inflate_to_runs
 
@@ -41,6 +42,44 @@ def test_runs_are_what_zlib_deflated(runs, strategy, level, window):
     content = b"".join(bytes([value]) * length for value, length in runs)
     stored = deflated(content, level, strategy, window)
     assert inflated(stored, len(content)) == (content, len(stored))
+
+
+@given(RUNS, st.integers(0, 3))
+def test_runs_are_what_isal_deflated(runs, level):
+    """It repeats from 258 bytes before what zlib repeats from the byte before."""
+    content = b"".join(bytes([value]) * (40 * length) for value, length in runs)
+    stored = isal_zlib.compress(content, level, -15)
+    assert inflated(stored, len(content)) == (content, len(stored))
+
+
+@pytest.mark.parametrize("distance", [1, 2, 3, 100, 258, 32768])
+@pytest.mark.parametrize("repeats", [0, 1, 2, 3, 5, 50, 700])
+@pytest.mark.parametrize("behind", [0, 3, 40000])
+def test_a_token_again_and_again_is_what_zlib_reads(distance, repeats, behind):
+    """In fixed codes; first from within zeros, then from over their beginning."""
+    bits = [1, 1, 0]
+    for token in [0, 1] + [0] * min(distance, 500) + [(258, distance)] * repeats + [1] + [0] * 3:
+        bits += literal_bits(token) if isinstance(token, int) else repeat_bits(*token)
+    bits += [0] * 7
+    stored = np.packbits(bits, bitorder="little").tobytes() + bytes([85]) * behind
+    stream = zlib.decompressobj(-15)
+    try:
+        size = len(stream.decompress(stored))
+    except zlib.error:
+        size = 1000
+    assert inflated(stored, size) == read_by_zlib(stored, size)
+
+
+def literal_bits(value):
+    return [(0x30 + value) >> bit & 1 for bit in range(7, -1, -1)]
+
+
+def repeat_bits(length, distance):
+    assert length == 258
+    bits = [0xC5 >> bit & 1 for bit in range(7, -1, -1)]
+    symbol = max(n for n in range(30) if CONSTANTS.distance_base[n] <= distance)
+    more, count = distance - CONSTANTS.distance_base[symbol], CONSTANTS.distance_bits[symbol]
+    return bits + [symbol >> bit & 1 for bit in range(4, -1, -1)] + [more >> bit & 1 for bit in range(count)]
 
 
 @given(st.binary(max_size=3000), st.sampled_from(STRATEGIES), st.integers(0, 9))

@@ -13,11 +13,13 @@ from wirsung.imaging.arrays import Voxels
 from wirsung.imaging.compiled import compiled
 from wirsung.imaging.run_kernels import Integers
 
-END, _LONGEST = 256, 285
+END = 256
 _WIDEST = 15
 _MOST_LITERALS, _MOST_DISTANCES = 286, 30
 _AHEAD = 48
-"""Bits looked at together where the longest repeats are sought."""
+"""Bits looked at together; the longest token has as many."""
+_BAD, _GOOD, _LONGER = 0, 1, 2
+"""What became of a token: refused, written, or taken from the last run, which became longer."""
 
 
 class Alphabet(NamedTuple):
@@ -140,27 +142,27 @@ def _append(now: _Reading, value: int, length: int) -> bool:
 
 
 @compiled
-def _repeat(now: _Reading, distance: int, length: int) -> bool:
+def _repeat(now: _Reading, distance: int, length: int) -> int:
     """Add what stands `distance` bytes before, which may reach into what is being added."""
     runs, done = now.runs, now.done
     place = done[1] - distance
     if place < 0:
-        return False
+        return _BAD
     run = done[0] - 1
     while run > 0 and runs[run - 1, 0] > place:
         run -= 1
     if run == done[0] - 1:  # within the last run, so that it only becomes longer
         done[1] += length
         runs[run, 0] = done[1]
-        return True
+        return _LONGER
     while length > 0:
         part = min(runs[run, 0] - place, length)
         if not _append(now, runs[run, 1], part):
-            return False
+            return _BAD
         place += part
         length -= part
         run += 1
-    return True
+    return _GOOD
 
 
 @compiled
@@ -190,69 +192,75 @@ def _block(now: _Reading, size: int, is_dynamic: bool, constants: Alphabet) -> b
     far_table, far_width = _table(lengths[literals : literals + distances])
     if width < 1 or far_width < 0 or lengths[END] == 0:
         return False
-    pattern, step = _longest(table, far_table)
     while True:
-        if step and now.done[0]:
-            _longest_repeats(now, pattern, step, size)
+        _look_ahead(now)
+        ahead, place, done = now.bits[0], _place(now), now.done[1]
         symbol = _symbol(now, table, width)
         if symbol == END:
             return True
-        if now.done[1] >= size or not _token(now, symbol, far_table, far_width, constants):
+        became = _token(now, symbol, far_table, far_width, constants) if done < size else _BAD
+        if became == _BAD:
             return False
+        if became == _LONGER:
+            _read_again(now, ahead, _place(now) - place, size, now.done[1] - done)
 
 
 @compiled
-def _longest(table: Integers, far_table: Integers) -> tuple[int, int]:
-    """The bits that say `repeat the last byte 258 times` and their number; 0 where none say so."""
-    for place in range(table.size):
-        if table[place] >> 4 == _LONGEST:
-            for far in range(far_table.size):
-                if far_table[far] >> 4 == 0:
-                    width = table[place] & 15
-                    return int(place | far << width), int(width + (far_table[far] & 15))
-            break
-    return 0, 0
+def _place(now: _Reading) -> int:
+    """The next bit of the stream."""
+    return int(8 * now.bits[2] - now.bits[1])
 
 
 @compiled
-def _longest_repeats(now: _Reading, pattern: int, step: int, size: int) -> None:
-    """Make the last run longer by what the bits at this place say again and again: most of a mask."""
+def _look_ahead(now: _Reading) -> None:
+    """Have as many bits waiting as the longest token has, where there are so many."""
     bits, stored = now.bits, now.stored
-    waiting, count, place = bits[0], bits[1], bits[2]
-    times = _AHEAD // step
-    wanted = np.int64(0)
-    for _ in range(times):
-        wanted = wanted << step | pattern
-    mask = (np.int64(1) << times * step) - 1
-    repeats, most = 0, (size - now.done[1]) // 258 - times
-    while repeats <= most:
-        while count < _AHEAD and place < stored.size:
-            waiting |= np.int64(stored[place]) << count
-            place += 1
-            count += 8
-        if count < _AHEAD or waiting & mask != wanted:
-            break
-        waiting >>= times * step
-        count -= times * step
-        repeats += times
-    bits[0], bits[1], bits[2] = waiting, count, place
-    if repeats:
-        now.done[1] += 258 * repeats
-        now.runs[now.done[0] - 1, 0] = now.done[1]
+    while bits[1] < _AHEAD and bits[2] < stored.size:
+        bits[0] |= np.int64(stored[bits[2]]) << bits[1]
+        bits[2] += 1
+        bits[1] += 8
 
 
 @compiled
-def _token(now: _Reading, symbol: int, table: Integers, width: int, constants: Alphabet) -> bool:
+def _read_again(now: _Reading, ahead: int, step: int, size: int, length: int) -> None:
+    """Make the last run longer for each time that the token just read comes again: most of a mask.
+
+    Args:
+        now: After that token.
+        ahead: Its bits, and more.
+        step: How many it has.
+        size: Bytes that the whole stream inflates to.
+        length: Bytes that it stands for, all from within the last run.
+    """
+    bits, times = now.bits, _AHEAD // step
+    token, wanted = ahead & ((np.int64(1) << step) - 1), np.int64(0)
+    for _ in range(times):
+        wanted = wanted << step | token
+    mask = (np.int64(1) << times * step) - 1
+    repeats, most = 0, (size - now.done[1]) // length - times
+    while repeats <= most:
+        _look_ahead(now)
+        if bits[1] < _AHEAD or bits[0] & mask != wanted:
+            break
+        bits[0] >>= times * step
+        bits[1] -= times * step
+        repeats += times
+    now.done[1] += length * repeats
+    now.runs[now.done[0] - 1, 0] = now.done[1]
+
+
+@compiled
+def _token(now: _Reading, symbol: int, table: Integers, width: int, constants: Alphabet) -> int:
     """A literal, or a length with the distance that follows; -1 is neither."""
     if symbol < END:
-        return symbol >= 0 and _append(now, symbol, 1)
+        return _GOOD if symbol >= 0 and _append(now, symbol, 1) else _BAD
     code = symbol - END - 1
     if width == 0 or code >= constants.length_base.size:
-        return False
+        return _BAD
     length = constants.length_base[code] + _bits(now, constants.length_bits[code])
     far = _symbol(now, table, width)
     if far < 0 or far >= constants.distance_base.size:
-        return False
+        return _BAD
     distance = constants.distance_base[far] + _bits(now, constants.distance_bits[far])
     return _repeat(now, distance, length)
 
