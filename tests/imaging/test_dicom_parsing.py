@@ -26,12 +26,13 @@ def assert_as_pydicom(path, parsed):
                 parsed.chosen(path, TAGS),
                 pydicom.dcmread(path, force=True, stop_before_pixels=True, specific_tags=list(TAGS)),
             )
-            assert_same(parsed.header(path), pydicom.dcmread(path, force=True, stop_before_pixels=True))
+            found, expected = parsed.header(path), pydicom.dcmread(path, force=True, stop_before_pixels=True)
+            assert dict(found.items()) == dict(expected.items())  # before a value is made of any element
+            assert_same(found, expected)
             assert_same(parsed.whole(path), pydicom.dcmread(path, force=True))
 
 
 def assert_same(found, expected):
-    assert dict(found.items()) == dict(expected.items())  # before a value is made of any element
     assert list(found.keys()) == list(expected.keys())
     assert dict(found.file_meta.items()) == dict(expected.file_meta.items())
     assert found.preamble == expected.preamble
@@ -106,19 +107,26 @@ def test_a_file_cut_anywhere_gives_what_pydicom_gives(path, tmp_path):
     for length in (*range(200, pixels_at, 37), *range(pixels_at - 2, pixels_at + 14), len(content) - 20):
         cut = tmp_path / f"{length}.dcm"
         cut.write_bytes(content[:length])
-        parsed, answers = ParsedFiles(), []
-        for read, options in (
-            (parsed.header, {"stop_before_pixels": True}),
-            (parsed.whole, {}),
-        ):
-            for ask in (lambda: read(cut), lambda: pydicom.dcmread(cut, force=True, **options)):  # noqa: B023
-                try:
-                    with quietly():
-                        answers.append(dict(ask().items()))
-                except Exception as error:
-                    answers.append(repr(error))
-        assert answers[0] == answers[1]
-        assert answers[2] == answers[3]
+        parsed = ParsedFiles()
+        assert told(parsed.header, cut) == told(pydicom.dcmread, cut, force=True, stop_before_pixels=True)
+        assert told(parsed.whole, cut) == told(pydicom.dcmread, cut, force=True)
+
+
+def told(read, *args, **options):
+    """Tag to value, errors for values included, or the error of the whole."""
+    with quietly():
+        try:
+            header = read(*args, **options)
+        except Exception as error:
+            return repr(error)
+        return {tag: told_of(header, tag) for tag in list(header.keys())}
+
+
+def told_of(header, tag):
+    try:
+        return header[tag].VR, header[tag].value
+    except Exception as error:
+        return repr(error)
 
 
 def test_an_item_that_ends_before_the_pixels_ends_the_file(dicom_phantom, tmp_path):
@@ -136,3 +144,30 @@ def test_headers_beyond_the_limit_are_not_kept(path, monkeypatch):
     parsed = ParsedFiles()
     assert_as_pydicom(path, parsed)
     assert set(parsed._parsed.values()) == {None}
+
+
+def test_a_value_is_made_once_and_not_taken_from_another_character_set(dicom_phantom, tmp_path):
+    parsed, names, elements = ParsedFiles(), [], []
+    for number, charset in enumerate(("ISO_IR 100", "ISO_IR 144", "ISO_IR 100")):
+        ds = dicom_phantom.header(number)
+        ds.SpecificCharacterSet = "ISO_IR 100"
+        ds.PatientName = "M\xfcller"
+        path = save(ds, tmp_path / f"{number}.dcm", ExplicitVRLittleEndian)
+        path.write_bytes(path.read_bytes().replace(b"ISO_IR 100", charset.encode()))
+        header = parsed.chosen(path, TAGS)
+        names.append(str(header.PatientName))
+        elements.append(header["Modality"])
+        assert names[-1] == str(pydicom.dcmread(path).PatientName)
+    assert names[0] == names[2] == "M\xfcller" != names[1]
+    assert elements[0] is elements[2]
+
+
+def test_ambiguous_values_are_read_with_their_own_sign(dicom_phantom, tmp_path):
+    parsed = ParsedFiles()
+    for number, is_signed in enumerate((0, 1, 0)):
+        ds = dicom_phantom.header(number)
+        ds.PixelRepresentation = is_signed
+        ds.add_new("PixelPaddingValue", "SS" if is_signed else "US", -2000 if is_signed else 63536)
+        path = save(ds, tmp_path / f"{number}.dcm", ImplicitVRLittleEndian)
+        parsed.header(path)
+        assert parsed.whole(path).PixelPaddingValue == (-2000 if is_signed else 63536)

@@ -16,10 +16,12 @@ import numpy as np
 import pydicom
 from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
 from pydicom.uid import UID
 
 from wirsung.imaging.dicom_parsing import ParsedFiles
 
+_SILENT = logging.CRITICAL + 1
 _NESTING = ("SQ", "UN", None)
 """What a sequence may be stored as: implicit files don't say."""
 _PREAMBLE = 128
@@ -167,13 +169,15 @@ def quietly() -> Iterator[None]:
     """Without pydicom's warnings and log, which quote the header, and its checks that nobody asks for."""
     log = logging.getLogger("pydicom")
     level = log.level
-    log.setLevel(logging.CRITICAL + 1)
+    if level != _SILENT:  # setting it is slow
+        log.setLevel(_SILENT)
     try:
         with warnings.catch_warnings(), pydicom.config.disable_value_validation():
             warnings.simplefilter("ignore")
             yield
     finally:
-        log.setLevel(level)
+        if level != _SILENT:
+            log.setLevel(level)
 
 
 def read_headers(path: Path, parsed: ParsedFiles | None = None) -> list[SliceHeader]:
@@ -244,8 +248,11 @@ def text(value: object) -> str:
 
 def numbers(value: object, count: int) -> tuple[float, ...] | None:
     """Exactly `count` numbers, NaN included, or None where the value is not that."""
+    if value is None:
+        return None
+    parts = value if isinstance(value, MultiValue) else np.atleast_1d(np.asarray(value, dtype=object))
     try:
-        found = tuple(float(part) for part in np.atleast_1d(np.asarray(value, dtype=object)))
+        found = tuple(float(part) for part in parts)
     except (TypeError, ValueError):
         return None
     return found if len(found) == count else None

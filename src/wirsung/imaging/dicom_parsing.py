@@ -4,22 +4,34 @@ Whatever is out of the ordinary (sequences of undefined length, a deflated file,
 read anew each time, so that every answer is the one that pydicom gives when it is asked for that file alone.
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 
 import pydicom
+from pydicom.datadict import dictionary_has_tag, dictionary_VR
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.filereader import data_element_generator
 from pydicom.tag import BaseTag
 from pydicom.uid import DeflatedExplicitVRLittleEndian
+from pydicom.valuerep import AMBIGUOUS_VR, VR
 
 Elements = dict[BaseTag, RawDataElement | DataElement]
+_Mark = tuple[str, BaseTag, str | None, bytes | None, bool, bool]
+"""Character set, tag, kind, bytes and encoding: all that a value is made of."""
 
 _CHARACTER_SET = 0x00080005
 _PIXELS = (0x7FE00008, 0x7FE00009, 0x7FE00010)
+_IMAGE_TAGS = frozenset(
+    {
+        *(0x00280002, 0x00280004, 0x00280006, 0x00280008, 0x00280010, 0x00280011),
+        *(0x00280100, 0x00280101, 0x00280102, 0x00280103, 0x00280120),
+    }
+)
+"""What says how pixels are stored, from SamplesPerPixel to PixelPaddingValue."""
 _DELIMITERS = (b"\xfe\xff\x0d\xe0", b"\xff\xfe\xe0\x0d")
 """The end of an item, in either byte order."""
 _DELIMITER_BYTES = 8
@@ -57,14 +69,15 @@ class _Parsed:
 
 
 class ParsedFiles:
-    """The headers of some files; what is handed out is the caller's own."""
+    """The headers of some files; what many of them share is made a value of once."""
 
     def __init__(self) -> None:
         self._parsed: dict[Path, _Parsed | None] = {}
+        self._values: dict[_Mark, DataElement] = {}
         self._bytes = 0
 
     def header(self, path: Path) -> FileDataset:
-        """All elements before the pixels.
+        """All elements before the pixels, to be changed at will.
 
         Raises:
             Exception: Whatever pydicom raises.
@@ -75,7 +88,7 @@ class ParsedFiles:
         return parsed.copy(dict(parsed.elements))
 
     def chosen(self, path: Path, tags: Iterable[int]) -> FileDataset:
-        """The elements of these tags that come before the pixels, and the character set.
+        """The elements of these tags that come before the pixels, and the character set; only to be read.
 
         Raises:
             Exception: Whatever pydicom raises.
@@ -84,10 +97,12 @@ class ParsedFiles:
         if parsed is None:
             return pydicom.dcmread(path, force=True, stop_before_pixels=True, specific_tags=list(tags))
         wanted = {_CHARACTER_SET, *tags}
-        return parsed.copy({tag: raw for tag, raw in parsed.elements.items() if tag in wanted})
+        return self._with_values(
+            parsed, {tag: raw for tag, raw in parsed.elements.items() if tag in wanted}, wanted
+        )
 
     def whole(self, path: Path) -> FileDataset:
-        """All elements with the pixels, which are never kept.
+        """All elements with the pixels, which are never kept; only to be read.
 
         Raises:
             Exception: Whatever pydicom raises.
@@ -96,7 +111,27 @@ class ParsedFiles:
         rest = _rest(path, parsed) if parsed else None
         if parsed is None or not rest:
             return pydicom.dcmread(path, force=True)
-        return parsed.copy(parsed.elements | rest)
+        return self._with_values(parsed, parsed.elements | rest, _IMAGE_TAGS)
+
+    def _with_values(self, parsed: _Parsed, elements: Elements, tags: Container[int]) -> FileDataset:
+        """The header with the values of these elements, made of the same bytes once."""
+        charset = str(parsed.header.original_character_set)
+        new: dict[BaseTag, _Mark] = {}
+        for tag, raw in elements.items():
+            if tag in tags and isinstance(raw, RawDataElement) and _stands_alone(tag, raw.VR):
+                mark = (charset, tag, raw.VR, raw.value, raw.is_implicit_VR, raw.is_little_endian)
+                known = self._values.get(mark)
+                if known is None:
+                    new[tag] = mark
+                else:
+                    elements[tag] = known
+        header = parsed.copy(elements)
+        for tag, mark in new.items():
+            try:
+                self._values[mark] = header[tag]
+            except Exception:  # whoever asks for the value is told
+                continue
+        return header
 
     def _find(self, path: Path) -> _Parsed | None:
         """None where the file has to be read anew."""
@@ -105,6 +140,13 @@ class ParsedFiles:
             self._parsed[path] = parsed
             self._bytes += parsed.pixels_at if parsed else 0
         return self._parsed[path]
+
+
+@cache
+def _stands_alone(tag: int, vr: str | None) -> bool:
+    """Whether the element's bytes alone say its value, which nobody can change by looking into it."""
+    known = vr or (dictionary_VR(tag) if dictionary_has_tag(tag) else VR.UN)
+    return known not in (VR.SQ, VR.UN, *AMBIGUOUS_VR)
 
 
 def _parse(path: Path) -> _Parsed | None:

@@ -4,7 +4,6 @@ The header is asked for each attribute on the list (see `allowed`) and for no ot
 private attributes, overlays and whatever the standard adds next can't come along.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +12,7 @@ from pydicom.datadict import tag_for_keyword
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
+from pydicom.tag import BaseTag
 
 from wirsung.curation.deidentification.allowed import ALLOWED, Check, Parts, Value, keyed_checks
 from wirsung.curation.deidentification.profile import METHODS
@@ -77,20 +77,17 @@ def release(headers: Sequence[Dataset], key: bytes, patient: str = "") -> Releas
     """
     attributes: dict[str, Value] = {}
     ranges: dict[str, tuple[float, float]] = {}
-    rejected: Counter[str] = Counter()
+    rejected: dict[str, int] = {}
     with quietly():
         checks: dict[str, Check] = {**ALLOWED, **keyed_checks(key, patient or _patient(headers))}
         for keyword, check in checks.items():
-            found: list[Value] = []
-            known: dict[tuple[str | None, bytes], Parts] = {}
-            for parts in filter(None, (_parts_once(header, keyword, known) for header in headers)):
-                value = check(parts)
-                if value is None:
-                    rejected[keyword] += 1
-                else:
-                    found.append(value)
+            parts_of = _parts_once(headers, keyword)
+            checked = {parts: check(parts) for parts in set(parts_of)}
+            found = [value for parts in parts_of if (value := checked[parts]) is not None]
+            if len(found) < len(parts_of):
+                rejected[keyword] = len(parts_of) - len(found)
             _settle(keyword, found, attributes, ranges)
-    return ReleasedMetadata(attributes, ranges, dict(rejected))
+    return ReleasedMetadata(attributes, ranges, rejected)
 
 
 def _settle(
@@ -117,16 +114,28 @@ def _patient(headers: Sequence[Dataset]) -> str:
     return ""
 
 
-def _parts_once(header: Dataset, keyword: str, known: dict[tuple[str | None, bytes], Parts]) -> Parts:
-    """As `_parts`; what many slices share is made a value of once."""
-    tag = tag_for_keyword(keyword)
-    raw: object = header.get_item(tag) if tag is not None and tag in header else None
-    if not isinstance(raw, RawDataElement) or not isinstance(raw.value, bytes) or not _is_plain(raw.value):
-        return _parts(header, keyword)
-    mark = (raw.VR, raw.value)
-    if mark not in known:
-        known[mark] = _parts(header, keyword)
-    return known[mark]
+def _parts_once(headers: Sequence[Dataset], keyword: str) -> list[Parts]:
+    """The `_parts` of those headers that have any; what many slices share is made a value of once."""
+    tag = BaseTag(tag_for_keyword(keyword) or 0)
+    known: dict[tuple[str | None, bytes], Parts] = {}
+    found: list[Parts] = []
+    for header in headers:
+        raw: object = header.get_item(tag)
+        if raw is None:
+            continue
+        if (
+            not isinstance(raw, RawDataElement)
+            or not isinstance(raw.value, bytes)
+            or not _is_plain(raw.value)
+        ):
+            parts = _parts(header, keyword)
+        elif (mark := (raw.VR, raw.value)) in known:
+            parts = known[mark]
+        else:
+            parts = known[mark] = _parts(header, keyword)
+        if parts:
+            found.append(parts)
+    return found
 
 
 def _is_plain(value: bytes) -> bool:
