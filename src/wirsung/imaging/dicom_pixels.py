@@ -64,7 +64,7 @@ def read_voxels(slices: Sequence[SliceHeader], parsed: ParsedFiles | None = None
     mapped = False
     for number, (item, stored, padding) in enumerate(_stored_slices(slices, parsed or ParsedFiles())):
         values = _meant(item, stored, keeps_fractions=keeps_fractions)
-        if is_ct and padding.any() and not _is_tissue(values[padding]):
+        if is_ct and padding is not None and padding.any() and not _is_tissue(values[padding]):
             values[padding] = AIR_HU
             mapped = True
         if not keeps_fractions:
@@ -123,7 +123,8 @@ def _meant(item: SliceHeader, stored: Voxels, *, keeps_fractions: bool) -> Voxel
     if _is_whole(item) and not keeps_fractions:
         if abs(slope) > _LARGEST_SLOPE or abs(intercept) > _LARGEST_INTERCEPT:
             stored = stored.astype(np.int64)
-        return stored * int(slope) + int(intercept)
+        scaled = stored if slope == 1 else stored * int(slope)
+        return scaled + int(intercept)
     values = stored * slope + intercept
     return values if keeps_fractions else np.rint(values)
 
@@ -155,8 +156,8 @@ def _check_looks_like_hu(voxels: Voxels) -> None:
 
 def _stored_slices(
     slices: Sequence[SliceHeader], parsed: ParsedFiles
-) -> Iterator[tuple[SliceHeader, Voxels, Voxels]]:
-    """Each slice with its stored values, and where they are padding; a file is decoded once."""
+) -> Iterator[tuple[SliceHeader, Voxels, Voxels | None]]:
+    """Each slice with its stored values, and where they are padding, if any is; a file is decoded once."""
     for path, members in groupby(slices, key=lambda item: item.path):
         with quietly():
             try:
@@ -177,8 +178,7 @@ def _stored_slices(
                     file=path,
                 )
             stored = frames[item.frame]
-            nowhere = np.zeros(stored.shape, dtype=np.bool_)
-            yield item, stored, (stored >= low) & (stored <= high) if low <= high else nowhere
+            yield item, stored, (stored >= low) & (stored <= high) if low <= high else None
 
 
 def _decoded(header: Dataset, path: Path) -> Voxels:
@@ -260,15 +260,20 @@ def _unpacked(frames: Voxels, header: Dataset) -> Voxels:
     unsigned = native.view(f"u{frames.dtype.itemsize}").astype(_integer(frames))
     bits = int(header.BitsStored)
     lowest = int(header.get("HighBit", bits - 1)) - bits + 1
-    return np.asarray(_with_sign(unsigned >> max(lowest, 0), header))
+    if lowest > 0:
+        unsigned >>= lowest
+    return np.asarray(_with_sign(unsigned, header))
 
 
 def _with_sign(values: Any, header: Dataset) -> Any:  # noqa: ANN401 - an array or a number
-    """The stored bits as a signed or unsigned number."""
+    """The stored bits as a signed or unsigned number; an array is changed in place, for speed."""
     bits = int(header.BitsStored)
-    values = values & ((1 << bits) - 1)
     sign = 1 << (bits - 1) if int(header.get("PixelRepresentation", 0)) else 0
-    return (values ^ sign) - sign
+    values &= (1 << bits) - 1
+    if sign:
+        values ^= sign
+        values -= sign
+    return values
 
 
 def _padding(header: Dataset) -> tuple[int, int]:
