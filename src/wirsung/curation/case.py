@@ -241,10 +241,10 @@ def _codes(task: CaseTask, image: Volume) -> tuple[CodeVolume, Labels]:
 
 
 def _converted(image: _Image, task: CaseTask) -> tuple[Volume, dict[str, Any]]:
-    """The image as it is written, contiguous in file order, and what was done to its values."""
+    """The image as it is written, in the memory of `image` where it can, and what was done to its values."""
     volume = reorient(image.volume, AXIS_CODES)
     affine = volume.affine + 0.0  # no -0.0, so that equal grids are equal files
-    rows = in_file_order(volume.voxels)
+    rows = in_file_order(volume.voxels, in_place=True)
     if image.modality != "ct":
         return Volume(rows.transpose(2, 1, 0), affine), dict(_AS_IT_IS)
     clipped = 0
