@@ -41,7 +41,7 @@ def test_an_image_refers_to_nothing(dicom_phantom):
 
 def test_a_damaged_header_is_an_error_that_shows_nothing_of_it(tmp_path):
     path = rt.write(tmp_path / "r.dcm", {"a": []})
-    path.write_bytes(path.read_bytes()[:700])
+    path.write_bytes(path.read_bytes()[:-46])  # in a sequence; how long UIDs are is chance
     with pytest.raises(ImageError, match="LABELS_DAMAGED") as caught:
         read_references(path)
     assert "CANARY" not in str(caught.value)
