@@ -35,8 +35,8 @@ _IMAGE_TAGS = frozenset(
 _DELIMITERS = (b"\xfe\xff\x0d\xe0", b"\xff\xfe\xe0\x0d")
 """The end of an item, in either byte order."""
 _DELIMITER_BYTES = 8
-_MOST_BYTES = 1 << 27
-"""Of headers that are kept; those of 300 slices are about one hundredth of it."""
+_MOST_BYTES = 1 << 24
+"""Of headers that are kept, as in some ten thousand slices; parsed, they take up to twenty times as much."""
 
 
 @dataclass(frozen=True)
