@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from skimage.measure import label
 
-from wirsung.curation.measure import bounding_box, measure, sha256_of_voxels
+from wirsung.curation.measure import bounding_box, measure, sha256_of_mask, sha256_of_voxels
 from wirsung.imaging.nifti import write_nifti
 from wirsung.imaging.volume import Volume
 
@@ -71,3 +71,13 @@ def test_the_checksum_does_not_depend_on_the_order_in_memory():
     swapped = voxels.astype(">i2")
     turned = voxels[::-1].copy()[::-1]
     assert len({sha256_of_voxels(item) for item in (voxels, other, swapped, turned)}) == 1
+
+
+@given(_MASKS)
+def test_the_checksum_of_a_mask_is_that_of_its_shape_and_the_edges_that_numpy_finds(mask):
+    """As docs/concepts/dataset-layout.md tells everybody to compute it."""
+    edges = np.flatnonzero(np.diff(mask.ravel(order="F").view(np.uint8), prepend=0, append=0))
+    stored = np.concatenate([mask.shape, edges]).astype("<i8").tobytes()
+    expected = hashlib.sha256(stored).hexdigest()
+    assert sha256_of_mask(mask) == sha256_of_mask(mask.astype(np.uint8)) == expected
+    assert measure("a", "liver", mask, Volume(np.zeros(mask.shape), np.eye(4))).runs_sha256 == expected

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from skimage.measure import label
 
-from wirsung.curation.measure_kernels import box_of, clip, count_components, fill, rows_of, tally
+from wirsung.curation.measure_kernels import box_of, clip, count_components, rows_of, tally
 from wirsung.imaging.run_kernels import find_runs, flat
 
 MASKS = arrays(np.uint8, st.tuples(*[st.integers(1, 7)] * 3), elements=st.integers(0, 1))
@@ -48,14 +48,3 @@ def test_pieces_boxes_and_components_are_skimages(mask):
         places = np.argwhere(mask)
         bounds = np.stack([places.min(axis=0), places.max(axis=0) + 1], axis=1)
         assert np.array_equal(box_of(pieces, mask.shape[1]), bounds.ravel())
-
-
-@given(arrays(np.uint8, st.integers(1, 300), elements=st.integers(0, 1)), st.integers(1, 60))
-def test_a_mask_filled_part_by_part_is_whole(mask, length):
-    runs = find_runs(flat(mask))[:, :2]
-    run, parts = 0, []
-    for start in range(0, mask.size, length):
-        part = np.zeros(min(length, mask.size - start), dtype=np.uint8)
-        run = fill(runs, run, start, part)
-        parts.append(part)
-    assert np.array_equal(np.concatenate(parts), mask)

@@ -91,8 +91,8 @@ def _tasks(dataset: Dataset, ignored: tuple[str, ...]) -> dict[str, CaseAudit]:
         }
     checksums: dict[str, dict[str, str]] = {}
     if (dataset.root / STRUCTURES_FILE).is_file():
-        for row in read_structures(dataset.root).select(["case", "structure", "sha256"]).to_pylist():
-            checksums.setdefault(row["case"], {})[row["structure"]] = row["sha256"]
+        for row in read_structures(dataset.root).select(["case", "structure", "runs_sha256"]).to_pylist():
+            checksums.setdefault(row["case"], {})[row["structure"]] = row["runs_sha256"]
     annotated = dataset.structure_names()
     return {
         case.id: CaseAudit(

@@ -2,28 +2,19 @@
 
 import hashlib
 import sys
-from collections.abc import Iterator
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from wirsung.curation.measure_kernels import box_of, count_components, fill, rows_of, tally
+from wirsung.curation.measure_kernels import box_of, count_components, rows_of, tally
 from wirsung.datasets.manifest import StructureRow
 from wirsung.imaging.arrays import Mask, Voxels
 from wirsung.imaging.code_volume import CodeVolume
 from wirsung.imaging.file_order import in_file_order
-from wirsung.imaging.run_kernels import Integers
+from wirsung.imaging.run_kernels import Integers, find_runs, flat
 from wirsung.imaging.volume import Volume
 
-if TYPE_CHECKING:
-    from hashlib import _Hash
-
 _BOX = tuple(f"box_{axis}{end}" for axis in "ijk" for end in (0, 1))
-_STEP = 1 << 20
-"""Bytes of zeros between two states that are kept."""
-_PART = 1 << 18
-"""Voxels laid out at a time, so that they stay in the processor's cache."""
 
 
 def sha256_of_voxels(voxels: Voxels) -> str:
@@ -42,40 +33,27 @@ def sha256_of_voxels(voxels: Voxels) -> str:
     return hashlib.sha256(np.ascontiguousarray(stored.T).data).hexdigest()
 
 
-def sha256_of_masks(codes: CodeVolume) -> Iterator[tuple[str, str]]:
-    """Each structure with `sha256_of_voxels` of its mask, without a mask in memory.
-
-    Example:
-        >>> voxels = np.array([0, 1, 1], dtype=np.uint8).reshape(1, 3, 1)
-        >>> codes = CodeVolume(Volume(voxels, np.eye(4)), (0, 1), ("liver",))
-        >>> dict(sha256_of_masks(codes))["liver"] == sha256_of_voxels(voxels)
-        True
-    """
-    for structure in codes.structures:
-        yield structure, sha256_of_runs(codes.runs_of(structure), codes.volume.voxels.size)
+def sha256_of_mask(mask: Voxels) -> str:
+    """The checksum of a mask of 0 and 1: of its shape and its runs, see `sha256_of_runs`."""
+    runs = find_runs(flat(in_file_order(mask.view(np.uint8))))
+    shape = (mask.shape[0], mask.shape[1], mask.shape[2])
+    return sha256_of_runs(runs[:, :2], shape)
 
 
-def sha256_of_runs(runs: Integers, size: int) -> str:
-    """`sha256_of_voxels` of a mask, from its runs.
+def sha256_of_runs(runs: Integers, shape: tuple[int, int, int]) -> str:
+    """The checksum of a mask: SHA-256 of its shape and its runs, as little-endian int64.
 
     Args:
-        runs: First voxel and last + 1 of each run of ones, in file order.
-        size: Voxels of the mask.
+        runs: First voxel and last + 1 of each run of ones, in file order; neighbours are one run.
+        shape: Of the mask.
 
     Example:
-        >>> sha256_of_runs(np.array([[1, 3]]), 4) == hashlib.sha256(bytes([0, 1, 1, 0])).hexdigest()
+        >>> stored = np.array([4, 1, 1, 1, 3], dtype="<i8")  # its shape, then its only run
+        >>> sha256_of_runs(np.array([[1, 3]]), (4, 1, 1)) == hashlib.sha256(stored.tobytes()).hexdigest()
         True
     """
-    first, last = (int(runs[0, 0]), int(runs[-1, 1])) if len(runs) else (size, size)
-    state = _after_zeros(first)
-    run = 0
-    for start in range(first, last, _PART):
-        part = np.zeros(min(_PART, last - start), dtype=np.uint8)
-        run = fill(runs, run, start, part)
-        state.update(part.data)
-    for start in range(last, size, _STEP):
-        state.update(_zeros()[: min(_STEP, size - start)])
-    return state.hexdigest()
+    numbers = np.concatenate([np.array(shape), runs.reshape(-1)])
+    return hashlib.sha256(numbers.astype("<i8").tobytes()).hexdigest()
 
 
 def bounding_box(mask: Mask) -> tuple[slice, slice, slice] | None:
@@ -107,20 +85,21 @@ def measure_codes(case: str, codes: CodeVolume, image: Volume) -> tuple[Structur
     """The same of all masks at once, by structure; the voxels are gone over once."""
     values = in_file_order(image.voxels).reshape(-1)
     counts, means, squares = _moments(codes.runs, values, len(codes.patterns))
-    checksums = dict(sha256_of_masks(codes))
     rows = []
     for structure in sorted(codes.structures):
         members = codes.members(structure) & (counts > 0)
         found: dict[str, Any] = dict.fromkeys((*_BOX, "hu_mean", "hu_sd"))
         found |= {"volume_ml": 0.0, "components": 0, "touches_border": False}
+        own = codes.runs_of(structure)
         if members.any():
-            found = _shape_of(codes.runs_of(structure), image.shape)
+            found = _shape_of(own, image.shape)
             size = int(counts[members].sum())
             mean = float((counts[members] * means[members]).sum()) / size
             spread = squares[members] + counts[members] * (means[members] - mean) ** 2
             found["volume_ml"] = size * image.voxel_volume_mm3 / 1000
             found["hu_mean"], found["hu_sd"] = mean, float(np.sqrt(spread.sum() / size))
-        rows.append(StructureRow(case, structure, sha256=checksums[structure], **found))
+        found["runs_sha256"] = sha256_of_runs(own, codes.volume.shape)
+        rows.append(StructureRow(case, structure, **found))
     return tuple(rows)
 
 
@@ -143,25 +122,3 @@ def _shape_of(runs: Integers, shape: tuple[int, int, int]) -> dict[str, Any]:
         "components": int(count_components(pieces, shape[1])),
         "touches_border": any(box[2 * axis] == 0 or box[2 * axis + 1] == shape[axis] for axis in range(3)),
     }
-
-
-@cache
-def _zeros() -> memoryview:
-    return memoryview(bytes(_STEP))
-
-
-@cache
-def _states() -> "list[_Hash]":
-    """SHA-256 after 0, 1, 2 and more steps of zeros; it grows as it is needed."""
-    return [hashlib.sha256()]
-
-
-def _after_zeros(count: int) -> "_Hash":
-    """SHA-256 after that many zeros: most of what lies before a structure, hashed once a process."""
-    states = _states()
-    while len(states) <= count // _STEP:
-        states.append(states[-1].copy())
-        states[-1].update(_zeros())
-    state = states[count // _STEP].copy()
-    state.update(_zeros()[: count % _STEP])
-    return state

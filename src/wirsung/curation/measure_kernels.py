@@ -21,25 +21,6 @@ def clip(values: Voxels, low: int, high: int, clipped: Voxels) -> int:
 
 
 @compiled
-def fill(runs: Integers, run: int, start: int, part: Voxels) -> int:
-    """Set the voxels of a part of a mask, from voxel `start` on; the first run that goes on behind it.
-
-    Args:
-        runs: First voxel and last + 1.
-        run: The first that does not end before `start`.
-        start: Of the part.
-        part: All zero.
-    """
-    stop = start + part.size
-    while run < len(runs) and runs[run, 0] < stop:
-        part[max(runs[run, 0] - start, 0) : min(runs[run, 1], stop) - start] = 1
-        if runs[run, 1] > stop:
-            break
-        run += 1
-    return run
-
-
-@compiled
 def tally(runs: Integers, values: Voxels, about: Voxels, counts: Integers, sums: Voxels) -> None:
     """Add up, by code, the voxels, their distance from `about` and the square of it.
 

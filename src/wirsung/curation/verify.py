@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from wirsung.compute.cases import Outcome, map_cases
-from wirsung.curation.measure import sha256_of_runs, sha256_of_voxels
+from wirsung.curation.measure import sha256_of_mask, sha256_of_runs, sha256_of_voxels
 from wirsung.curation.settings import VerifySettings
 from wirsung.datasets.layout import COMBINED_FILE, MASK_FOLDER, SUFFIX, Case, Dataset
 from wirsung.datasets.manifest import MANIFEST_FILE, read_manifest, read_structures
@@ -89,8 +89,8 @@ def verify(settings: VerifySettings) -> Verification:
     dataset = Dataset.open(settings.dataset)
     rows = {row["case"]: row for row in read_manifest(dataset.root).to_pylist()}
     masks: dict[str, dict[str, str]] = {}
-    for row in read_structures(dataset.root).select(["case", "structure", "sha256"]).to_pylist():
-        masks.setdefault(row["case"], {})[row["structure"]] = row["sha256"]
+    for row in read_structures(dataset.root).select(["case", "structure", "runs_sha256"]).to_pylist():
+        masks.setdefault(row["case"], {})[row["structure"]] = row["runs_sha256"]
     tasks = {case.id: _Task(case, rows.get(case.id, {}), masks.get(case.id, {})) for case in dataset.cases}
     outcomes = map_cases(
         verify_case, tasks, workers=settings.workers, description="verify", cluster=settings.cluster
@@ -144,6 +144,14 @@ def _sha256_of_content(path: Path) -> str:
     return hashlib.sha256(row.data).hexdigest()
 
 
+def _sha256_of_odd_mask(path: Path) -> str:
+    """Of a mask stored as bytes of 0 and 1; of anything else the content, which no table has."""
+    header, row = read_content(path)
+    if header.dtype == np.uint8 and not header.is_scaled and row.max() <= 1:
+        return sha256_of_mask(row.reshape(header.shape, order="F"))
+    return hashlib.sha256(row.data).hexdigest()
+
+
 def _inflate_by_zlib(path: Path) -> None:
     """Inflate again what is odd: zlib, with which others read it, refuses codes that isal takes.
 
@@ -165,11 +173,11 @@ def _hashing_mask(name: str, path: Path, runs: dict[str, Integers]) -> Callable[
     def hashed() -> str:
         found = read_runs(path)
         if found is None:
-            checksum = _sha256_of_content(path)
+            checksum = _sha256_of_odd_mask(path)
             _inflate_by_zlib(path)
             return checksum
         runs[name] = found.runs
-        return sha256_of_runs(found.runs, int(np.prod(found.shape, dtype=np.int64)))
+        return sha256_of_runs(found.runs, found.shape)
 
     return hashed
 

@@ -78,8 +78,8 @@ class StructureRow:
     """Pieces, where voxels that share a corner belong together (26-connected)."""
     touches_border: bool
     """Whether a voxel lies on a face of the image, so that the structure may be cut off."""
-    sha256: str
-    """Of the mask's voxels."""
+    runs_sha256: str
+    """Of the mask's shape and its runs in file order, see `curation.measure.sha256_of_runs`."""
 
 
 _TEXT = pa.string()
@@ -108,7 +108,7 @@ _STRUCTURES_SCHEMA = pa.schema(
         *(pa.field(f"box_{axis}{end}", pa.int32()) for axis in "ijk" for end in (0, 1)),
         pa.field("components", pa.int32()),
         pa.field("touches_border", pa.bool_()),
-        pa.field("sha256", _TEXT),
+        pa.field("runs_sha256", _TEXT),
     ],
     metadata=_VERSION,
 )

@@ -18,7 +18,7 @@ from wirsung.curation.audit.combined_rules import judge_combined
 from wirsung.curation.audit.facts import gather
 from wirsung.curation.audit.judging import judge, mask_file
 from wirsung.curation.findings import Finding, Findings
-from wirsung.curation.measure import sha256_of_voxels
+from wirsung.curation.measure import sha256_of_mask, sha256_of_voxels
 from wirsung.datasets.description import Description
 from wirsung.datasets.fingerprint import Fingerprint, fingerprint, rps_sha256
 from wirsung.datasets.layout import COMBINED_FILE, MASK_FOLDER, Case, is_case_id
@@ -45,7 +45,7 @@ class CaseAudit:
     has_manifest: bool
     row: ManifestRow | None
     checksums: dict[str, str] | None
-    """Structure to the sha256 of its mask."""
+    """Structure to the checksum of its mask."""
     ignored: tuple[str, ...] = ()
     """Rules that are not applied."""
 
@@ -174,7 +174,7 @@ def _read_mask(task: CaseAudit, name: str, grid: Volume | None, found: Findings)
     if header.is_scaled:
         why = f"its values are scaled by {header.slope:.6g} with {header.intercept:.6g} added."
         found.add("mask_scaled", file, why, **about)
-    if task.checksums is not None and task.checksums.get(name) != sha256_of_voxels(mask.voxels):
+    if task.checksums is not None and task.checksums.get(name) != sha256_of_mask(mask.voxels):
         found.add("mask_changed", file, f"its voxels are not those that {STRUCTURES_FILE} has.", **about)
     return mask if grid is None else _aligned(task, mask, grid, file, name, found)
 
