@@ -76,7 +76,7 @@ def run(*words: str | Path) -> Cost:
 
 
 def write_cohort(folder: Path, cases: int, preset: str) -> None:
-    """Phantoms, in a process of their own: Linux counts a parent's memory as that of the command it starts."""
+    """Phantoms, in a process of their own: Linux counts a parent's memory as that of what it starts."""
     writing = get_context("spawn").Process(target=_write_cohort, args=(folder, cases, preset))
     writing.start()
     writing.join()

@@ -45,7 +45,7 @@ class Rates:
 
         Example:
             >>> round(OURS.seconds(100_000_000), 1)
-            7.9
+            4.5
         """
         return self.seconds_per_case + self.seconds_per_megavoxel * voxels / 1e6
 
@@ -59,11 +59,11 @@ class Rates:
 
 
 OURS = Rates(
-    seconds_per_case=0.4,
-    seconds_per_megavoxel=0.075,
+    seconds_per_case=0.3,
+    seconds_per_megavoxel=0.042,
     image_bytes_per_voxel={"ct": 0.92, "mr": 1.25},
     label_bytes_per_voxel=0.045,
-    seconds_from="phantoms, DICOM with 28 masks, of up to 512 x 512 x 319, on a busy server",
+    seconds_from="phantoms, DICOM with 28 masks, of up to 512 x 512 x 319, on an AMD EPYC",
     bytes_from="phantoms, CT of 512 x 512 x 319 and MR of 192 x 160 x 110, with 28 masks",
 )
 """Those that come with Wirsung."""
