@@ -13,6 +13,7 @@ cache: the SimpleITK script and the cache, over ours without a cache.
 
     .venv/bin/python benchmarks/curation.py          # about 12 minutes on a quiet machine
     .venv/bin/python benchmarks/curation.py --memory # a minute, the memory of one worker alone
+    .venv/bin/python benchmarks/curation.py --scaling # five minutes, one worker and two on 4 and 12 cases
     .venv/bin/python benchmarks/curation.py --small  # two minutes, to see that it works
 """
 
@@ -235,7 +236,33 @@ def memory(folder: Path) -> dict[str, Any]:
     }
 
 
+def scaling(folder: Path) -> dict[str, Any]:
+    """Two workers against one on 12 cases, and on the 8 that 12 are more than 4: a worker starts once."""
+    write_cohort(folder / "many", 12, "full")
+    shutil.copytree(folder / "many", folder / "few")
+    for case in sorted(path for path in (folder / "few").iterdir() if path.is_dir())[4:]:
+        shutil.rmtree(case)
+    wall_s: dict[str, list[float]] = {}
+    for _ in range(2):
+        for cohort in ("few", "many"):
+            for workers in ("1", "2"):
+                cost = curated(folder / cohort, folder / "out", "--workers", workers)
+                wall_s.setdefault(f"{cohort}, {workers}", []).append(cost.wall_s)
+    took = {name: median(found) for name, found in wall_s.items()}
+    further = [took[f"many, {workers}"] - took[f"few, {workers}"] for workers in ("1", "2")]
+    return {
+        "wall_s": {name: round(value, 2) for name, value in took.items()},
+        "times_as_fast_with_two_workers": round(took["many, 1"] / took["many, 2"], 2),
+        "times_as_fast_further_cases": round(further[0] / further[1], 2),
+        "promise": PROMISE["times_as_fast_with_two_workers"],
+    }
+
+
 def main() -> None:
+    if "--scaling" in sys.argv:
+        with tempfile.TemporaryDirectory() as name:
+            record("curation_scaling", scaling(Path(name)))
+        return
     if "--memory" in sys.argv:
         with tempfile.TemporaryDirectory() as name:
             record("curation_memory", memory(Path(name)))
