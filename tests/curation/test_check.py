@@ -210,6 +210,25 @@ def test_cases_without_row_or_folder_are_found(dataset):
     assert ("gone", "manifest.parquet", "case_missing") in codes
 
 
+def test_a_missing_label_map_is_found(dataset):
+    dataset.case("a").combined_path.unlink()
+    assert _codes(dataset) == {("a", "combined_labels.nii.gz", "combined_missing")}
+
+
+def test_a_folder_that_no_case_may_be_called_is_found(dataset):
+    for side in ("ImageTr", "LabelTr"):
+        (dataset.root / side / "b").rename(dataset.root / side / "b (copy)")
+    codes = _codes(dataset)
+    assert ("b (copy)", "b (copy)", "case_id") in codes
+    assert ("b", "manifest.parquet", "case_missing") in codes
+
+
+def test_a_curated_image_in_another_axis_order_is_found(dataset):
+    path = dataset.case("a").image_path
+    nibabel.save(nibabel.load(path).slicer[::-1], path)
+    assert ("a", "ct.nii.gz", "axis_order") in _codes(dataset)
+
+
 def test_a_case_without_masks_is_a_warning(dataset):
     for path in (dataset.root / "LabelTr/b/segmentations").iterdir():
         path.unlink()
