@@ -13,7 +13,7 @@ cache: the SimpleITK script and the cache, over ours without a cache.
 
     .venv/bin/python benchmarks/curation.py          # about 12 minutes on a quiet machine
     .venv/bin/python benchmarks/curation.py --memory # a minute, the memory of one worker alone
-    .venv/bin/python benchmarks/curation.py --scaling # five minutes, one worker and two on 4 and 12 cases
+    .venv/bin/python benchmarks/curation.py --scaling # six minutes, one worker and two on 4 and 12 cases
     .venv/bin/python benchmarks/curation.py --small  # two minutes, to see that it works
 """
 
