@@ -213,8 +213,9 @@ def sleeping_run(tmp_path):
     command = [sys.executable, str(script), str(tmp_path)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
         try:
-            wait_until(lambda: (tmp_path / "a").exists() and (tmp_path / "b").exists())
-            yield process, tmp_path, [int((tmp_path / name).read_text()) for name in ("a", "b")]
+            notes = tmp_path / "a", tmp_path / "b"
+            wait_until(lambda: all(note.is_file() and note.read_text().endswith("\n") for note in notes))
+            yield process, tmp_path, [int(note.read_text()) for note in notes]
         finally:
             process.kill()
 
