@@ -18,8 +18,6 @@ from wirsung.curation.deidentification.self_check import Outputs, ReadBack, file
 from wirsung.curation.dicom_facts import read_dicom
 from wirsung.curation.intake import Source, dicom_files
 from wirsung.curation.labels import Labels, read_labels
-from wirsung.curation.measure import measure_codes, sha256_of_voxels
-from wirsung.curation.measure_kernels import clip
 from wirsung.curation.merging import merged_codes, turned_codes
 from wirsung.curation.metadata import Metadata
 from wirsung.curation.outputs import Staging, remove_case, staged
@@ -30,6 +28,8 @@ from wirsung.curation.records import Record, fingerprint, read_record, write_rec
 from wirsung.curation.written import write_image, write_labels
 from wirsung.datasets.layout import SUFFIX, Modality, is_case_id
 from wirsung.datasets.manifest import ManifestRow, StructureRow
+from wirsung.datasets.measure import measure_codes, sha256_of_voxels
+from wirsung.datasets.measure_kernels import clip
 from wirsung.errors import ImageError, ManifestError, StorageError, WirsungError
 from wirsung.imaging.code_volume import CodeVolume
 from wirsung.imaging.file_order import in_file_order

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from wirsung.compute.cases import Outcome, map_cases
-from wirsung.curation.measure import sha256_of_mask, sha256_of_runs, sha256_of_voxels
 from wirsung.curation.settings import VerifySettings
 from wirsung.datasets.layout import COMBINED_FILE, MASK_FOLDER, SUFFIX, Case, Dataset
 from wirsung.datasets.manifest import MANIFEST_FILE, read_manifest, read_structures
+from wirsung.datasets.measure import sha256_of_mask, sha256_of_runs, sha256_of_voxels
 from wirsung.errors import ImageError, ManifestError, WirsungError
 from wirsung.imaging.code_files import VOXELS, read_codes
 from wirsung.imaging.nifti_content import read_content

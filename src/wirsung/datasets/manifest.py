@@ -47,7 +47,7 @@ class ManifestRow:
     tumour: bool | None = None
     """What the metadata says, else whether the lesion mask holds a voxel; None without either."""
     image_sha256: str | None = None
-    """Of the voxels, see `curation.measure.sha256_of_voxels`."""
+    """Of the voxels, see `datasets.measure.sha256_of_voxels`."""
     structures: tuple[str, ...] = ()
     """The structures with a mask file."""
     combined_sha256: str | None = None
@@ -79,7 +79,7 @@ class StructureRow:
     touches_border: bool
     """Whether a voxel lies on a face of the image, so that the structure may be cut off."""
     runs_sha256: str
-    """Of the mask's shape and its runs in file order, see `curation.measure.sha256_of_runs`."""
+    """Of the mask's shape and its runs in file order, see `datasets.measure.sha256_of_runs`."""
 
 
 _TEXT = pa.string()

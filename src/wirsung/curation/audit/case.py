@@ -18,11 +18,11 @@ from wirsung.curation.audit.combined_rules import judge_combined
 from wirsung.curation.audit.facts import gather
 from wirsung.curation.audit.judging import judge, mask_file
 from wirsung.curation.findings import Finding, Findings
-from wirsung.curation.measure import sha256_of_mask, sha256_of_voxels
 from wirsung.datasets.description import Description
 from wirsung.datasets.fingerprint import Fingerprint, fingerprint, rps_sha256
 from wirsung.datasets.layout import COMBINED_FILE, MASK_FOLDER, Case, is_case_id
 from wirsung.datasets.manifest import MANIFEST_FILE, STRUCTURES_FILE, ManifestRow
+from wirsung.datasets.measure import sha256_of_mask, sha256_of_voxels
 from wirsung.errors import GeometryError, ImageError, LabelError, StorageError
 from wirsung.imaging.code_volume import CodeVolume, merge_masks
 from wirsung.imaging.geometry import corner_distance_mm, same_grid_as

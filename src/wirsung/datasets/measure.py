@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from wirsung.curation.measure_kernels import box_of, count_components, rows_of, tally
 from wirsung.datasets.manifest import StructureRow
+from wirsung.datasets.measure_kernels import box_of, count_components, rows_of, tally
 from wirsung.imaging.arrays import Mask, Voxels
 from wirsung.imaging.code_volume import CodeVolume
 from wirsung.imaging.file_order import in_file_order

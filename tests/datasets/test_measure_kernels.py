@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from skimage.measure import label
 
-from wirsung.curation.measure_kernels import box_of, clip, count_components, rows_of, tally
+from wirsung.datasets.measure_kernels import box_of, clip, count_components, rows_of, tally
 from wirsung.imaging.run_kernels import find_runs, flat
 
 MASKS = arrays(np.uint8, st.tuples(*[st.integers(1, 7)] * 3), elements=st.integers(0, 1))

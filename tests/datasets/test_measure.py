@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from skimage.measure import label
 
-from wirsung.curation.measure import bounding_box, measure, sha256_of_mask, sha256_of_voxels
+from wirsung.datasets.measure import bounding_box, measure, sha256_of_mask, sha256_of_voxels
 from wirsung.imaging.nifti import write_nifti
 from wirsung.imaging.volume import Volume
 
