@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from wirsung.evaluation.components import components
 from wirsung.evaluation.lesion_matching import match_lesions, match_overlaps
+from wirsung.imaging.components import components
 
 overlaps = hnp.arrays(
     np.float64,

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from wirsung.evaluation.components import Components, shared_voxels
+from wirsung.imaging.components import Components, shared_voxels
 
 MIN_IOU = 0.1
 """The least overlap of a match, as in PI-CAI and PANORAMA."""

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from wirsung.evaluation.components import components
 from wirsung.evaluation.lesion_matching import MIN_IOU, match_lesions
 from wirsung.imaging.arrays import Mask, Voxels
+from wirsung.imaging.components import components
 
 SIZES = ("under_2cm", "2_to_4cm", "over_4cm")
 """Classes of a lesion's largest diameter, as the T stages of pancreatic cancer are drawn."""

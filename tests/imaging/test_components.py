@@ -6,7 +6,7 @@ from hypothesis.extra import numpy as hnp
 from scipy import ndimage
 from scipy.spatial.distance import pdist
 
-from wirsung.evaluation.components import components, shared_voxels
+from wirsung.imaging.components import components, shared_voxels
 
 TOUCHING = np.ones((3, 3, 3))
 shapes = st.tuples(*[st.integers(1, 7)] * 3)
