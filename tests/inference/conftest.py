@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from wirsung.imaging.volume import Volume
 from wirsung.models.folder import ModelClass, Record, fold_folder, write_record
-from wirsung.models.networks import build_network
+from wirsung.models.networks import build_architecture
 from wirsung.models.plans import parse_plans, write_plans
 from wirsung.models.weights import Weights, save_weights, unique
 
@@ -99,7 +99,7 @@ def _learnt():
     """The network after 50 steps on one small scan."""
     torch.manual_seed(0)
     plans = parse_plans(PLANS)
-    network = build_network(plans.configuration("3d_fullres").architecture, channels=1, classes=3)
+    network = build_architecture(plans.configuration("3d_fullres").architecture, channels=1, classes=3)
     volume, labels = scan((24, 24, 24))
     image = torch.from_numpy((volume.voxels.astype(np.float32) - 100) / 80)[None, None]
     target = torch.from_numpy(labels.astype(np.int64))[None]

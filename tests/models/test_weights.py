@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from wirsung.errors import CheckpointError
-from wirsung.models.networks import build_network
+from wirsung.models.networks import build_architecture
 from wirsung.models.plans import parse_plans
 from wirsung.models.weights import (
     Weights,
@@ -27,7 +27,7 @@ from wirsung.models.weights import (
 def network(plans_content):
     torch.manual_seed(0)
     architecture = parse_plans(plans_content).configuration("3d_fullres").architecture
-    return build_network(architecture, channels=1, classes=3)
+    return build_architecture(architecture, channels=1, classes=3)
 
 
 def _checkpoint(network):
@@ -68,7 +68,7 @@ def test_safetensors_and_checkpoint_hold_the_same_weights(tmp_path, network, pla
     second = load_weights(tmp_path)
     assert second.sha256 == first.sha256
     architecture = parse_plans(plans_content).configuration("3d_fullres").architecture
-    other = build_network(architecture, channels=1, classes=3)
+    other = build_architecture(architecture, channels=1, classes=3)
     image = torch.randn(1, 1, 16, 16, 16)
     assert not torch.allclose(other(image), network(image))
     fill(other, second.state)

@@ -17,7 +17,7 @@ from wirsung.inference.export import export
 from wirsung.inference.sliding_window import Network, mirrored, sliding_window
 from wirsung.models.device import choose_device
 from wirsung.models.folder import ModelClass, Record, finished_folds, fold_folder, read_record
-from wirsung.models.networks import build_network
+from wirsung.models.networks import build_architecture
 from wirsung.models.plans import Configuration, Plans, read_label_table, read_plans
 from wirsung.models.preprocessing import preprocess
 from wirsung.models.weights import Weights, fill, load_weights
@@ -87,7 +87,7 @@ class Predictor:
         place = choose_device(device)
         networks = []
         for item in weights:
-            network = build_network(
+            network = build_architecture(
                 configuration.architecture, channels=len(table.channels), classes=len(table.labels)
             )
             fill(network, item.state)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from wirsung.errors import CheckpointError
-from wirsung.models.networks import build_network
+from wirsung.models.networks import build_architecture
 from wirsung.models.plans import Architecture, parse_plans
 
 RESIDUAL = {
@@ -37,9 +37,9 @@ def _plain():
     ids=["plain", "residual"],
 )
 def test_a_network_answers_with_a_logit_a_class_and_voxel(architecture):
-    network = build_network(architecture, channels=2, classes=5)
+    network = build_architecture(architecture, channels=2, classes=5)
     assert network(torch.randn(1, 2, 8, 8, 12)).shape == (1, 5, 8, 8, 12)
-    deep = build_network(architecture, channels=2, classes=5, deep_supervision=True)
+    deep = build_architecture(architecture, channels=2, classes=5, deep_supervision=True)
     assert [tuple(item.shape[2:]) for item in deep(torch.randn(1, 2, 8, 8, 12))] == [(8, 8, 12), (4, 4, 6)]
 
 
@@ -47,7 +47,7 @@ def test_the_network_is_nnunets(plans_content):
     from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 
     architecture = parse_plans(plans_content).configuration("3d_fullres").architecture
-    ours = build_network(architecture, channels=1, classes=3)
+    ours = build_architecture(architecture, channels=1, classes=3)
     table = plans_content["configurations"]["3d_fullres"]["architecture"]
     theirs = get_network_from_plans(
         table["network_class_name"],
@@ -65,9 +65,9 @@ def test_the_network_is_nnunets(plans_content):
 @pytest.mark.parametrize("name", ["os.system", "subprocess.Popen", "dynamic_network_architectures.Evil"])
 def test_plans_can_not_name_what_is_not_on_the_list(name):
     with pytest.raises(CheckpointError, match="networks are not built of here"):
-        build_network(Architecture(name, RESIDUAL, IMPORTED), channels=1, classes=2)
+        build_architecture(Architecture(name, RESIDUAL, IMPORTED), channels=1, classes=2)
     with pytest.raises(CheckpointError, match="networks are not built of here"):
-        build_network(
+        build_architecture(
             Architecture("ResidualEncoderUNet", {**RESIDUAL, "conv_op": name}, IMPORTED),
             channels=1,
             classes=2,
@@ -77,4 +77,4 @@ def test_plans_can_not_name_what_is_not_on_the_list(name):
 def test_arguments_that_make_no_network_are_refused():
     wrong = {**RESIDUAL, "n_stages": 4}
     with pytest.raises(CheckpointError, match="no valid ResidualEncoderUNet"):
-        build_network(Architecture("ResidualEncoderUNet", wrong, IMPORTED), channels=1, classes=2)
+        build_architecture(Architecture("ResidualEncoderUNet", wrong, IMPORTED), channels=1, classes=2)

@@ -1,35 +1,65 @@
-"""From the plans' words to a network, by an allow-list: a plans file from outside never imports anything."""
+"""From a name or the plans' words to a network, by an allow-list: foreign plans never import anything."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
-from dynamic_network_architectures.architectures.unet import PlainConvUNet, ResidualEncoderUNet
-from torch import nn
+from wirsung.errors import CheckpointError, ConfigError, near_names
+from wirsung.models.networks.catalog import Entry, entry, entry_of_class
+from wirsung.models.plans import Architecture, Configuration, Plans
 
-from wirsung.errors import CheckpointError, near_names
-from wirsung.models.plans import Architecture
+if TYPE_CHECKING:
+    from torch import nn
 
-NETWORKS: dict[str, Callable[..., nn.Module]] = {
-    "PlainConvUNet": PlainConvUNet,
-    "ResidualEncoderUNet": ResidualEncoderUNet,
-}
-"""By the last part of their import path: old plans name other modules."""
+_PARTS = ("Conv3d", "InstanceNorm3d", "BatchNorm3d", "Dropout3d", "LeakyReLU", "ReLU", "GELU")
+"""Of torch.nn; what plans may name as an argument."""
 
-_PARTS: dict[str, type[nn.Module]] = {
-    "Conv3d": nn.Conv3d,
-    "InstanceNorm3d": nn.InstanceNorm3d,
-    "BatchNorm3d": nn.BatchNorm3d,
-    "Dropout3d": nn.Dropout3d,
-    "LeakyReLU": nn.LeakyReLU,
-    "ReLU": nn.ReLU,
-    "GELU": nn.GELU,
-}
+_FULL_RESOLUTION = "3d_fullres"
 
 
 def build_network(
+    name: str,
+    plans: Plans | Configuration,
+    channels: int,
+    classes: int,
+    *,
+    deep_supervision: bool = False,
+) -> "nn.Module":
+    """A network of the catalog with fresh weights, fitted to nnU-Net's plan.
+
+    Args:
+        name: As `wirsung models list` says it.
+        plans: Of nnU-Net, or one configuration of them; of plans the configuration 3d_fullres is taken.
+        channels: Of the image.
+        classes: Background included.
+        deep_supervision: Whether it answers at several resolutions, as for training.
+
+    Raises:
+        ConfigError: No such network, or it can't take this plan, or has no deep supervision.
+        MissingDependencyError: A package that it needs is not installed.
+    """
+    item = entry(name)
+    configuration = plans.configuration(_FULL_RESOLUTION) if isinstance(plans, Plans) else plans
+    if deep_supervision and not item.deep_supervision:
+        msg = f"The network {name} has no deep supervision. Build it without."
+        raise ConfigError(msg)
+    wanted = architecture_of(item, configuration)
+    return build_architecture(wanted, channels=channels, classes=classes, deep_supervision=deep_supervision)
+
+
+def architecture_of(item: Entry, configuration: Configuration) -> Architecture:
+    """How plans name the network, fitted to the configuration.
+
+    Raises:
+        ConfigError: The network can't take this plan.
+        MissingDependencyError: A package that it needs is not installed.
+    """
+    return Architecture(item.class_path, item.fit(configuration), item.imported)
+
+
+def build_architecture(
     architecture: Architecture, *, channels: int, classes: int, deep_supervision: bool = False
-) -> nn.Module:
-    """The network with fresh weights.
+) -> "nn.Module":
+    """The network that plans describe, with fresh weights.
 
     Args:
         architecture: From the plans.
@@ -39,31 +69,38 @@ def build_network(
 
     Raises:
         CheckpointError: The plans name a network or a part that is not on the list, or arguments it refuses.
+        MissingDependencyError: A package that it needs is not installed.
     """
-    network = _known(architecture.class_name, NETWORKS)
-    arguments: dict[str, Any] = dict(architecture.arguments)
-    for key in architecture.imported_arguments:
-        if arguments.get(key) is not None:
-            arguments[key] = _known(arguments[key], _PARTS)
-    arguments |= {
-        "input_channels": channels,
-        "num_classes": classes,
-        "deep_supervision": deep_supervision,
-    }
-    try:
-        built: nn.Module = network(**arguments)
-    except (TypeError, ValueError, AssertionError) as error:
-        msg = f"The plans describe no valid {architecture.class_name.split('.')[-1]}. Get the folder anew."
-        raise CheckpointError(msg) from error
+    item = entry_of_class(architecture.class_name)
+    arguments = _located(architecture)
+    sizes = {"input_channels": channels, "num_classes": classes, "deep_supervision": deep_supervision}
+    built = _made(item.load(), {**arguments, **sizes}, architecture)
     initialise = getattr(built, "initialize", None)
     if initialise is not None:
         built.apply(initialise)
     return built
 
 
-def _known(path: object, known: dict[str, Any]) -> Any:  # noqa: ANN401 - a class of either list
-    name = str(path).split(".")[-1]
-    if name not in known:
-        msg = f"The plans name {path!r}, which networks are not built of here. {near_names(name, known)}"
-        raise CheckpointError(msg)
-    return known[name]
+def _made(network: Callable[..., Any], arguments: Mapping[str, Any], said: Architecture) -> "nn.Module":
+    try:
+        built: nn.Module = network(**arguments)
+    except (TypeError, ValueError, AssertionError) as error:
+        msg = f"The plans describe no valid {said.class_name.split('.')[-1]}. Get the folder anew."
+        raise CheckpointError(msg) from error
+    return built
+
+
+def _located(architecture: Architecture) -> dict[str, Any]:
+    """The arguments, with the parts of torch that they name."""
+    from torch import nn
+
+    arguments = dict(architecture.arguments)
+    for key in architecture.imported_arguments:
+        if arguments.get(key) is not None:
+            name = str(arguments[key]).split(".")[-1]
+            if name not in _PARTS:
+                near = near_names(name, _PARTS)
+                msg = f"The plans name {arguments[key]!r}, which networks are not built of here. {near}"
+                raise CheckpointError(msg)
+            arguments[key] = getattr(nn, name)
+    return arguments
