@@ -5,6 +5,7 @@ import json
 import pytest
 
 from wirsung.errors import CheckpointError
+from wirsung.models.labels import parse_labels
 from wirsung.models.plans import parse_plans, read_label_table, read_plans, write_plans
 
 
@@ -97,3 +98,42 @@ def test_damaged_files_are_refused(tmp_path, text, message):
     (tmp_path / "plans.json").write_text(text)
     with pytest.raises(CheckpointError, match=message):
         read_plans(tmp_path)
+
+
+def test_any_configuration_has_an_outline_that_says_what_stands_in_the_way(plans_content):
+    table = plans_content["configurations"]
+    table["2d"] = {**table["3d_fullres"], "patch_size": [16, 16], "spacing": [1.5, 1.5]}
+    table["cascade"] = {"inherits_from": "3d_fullres", "previous_stage": "3d_small"}
+    plans = parse_plans(plans_content)
+    assert plans.outline("3d_fullres").obstacles == ()
+    assert plans.outline("2d").obstacles == ("is two-dimensional",)
+    assert plans.outline("2d").patch_size == (16, 16)
+    assert plans.outline("cascade").obstacles == ("is the second stage of a cascade",)
+
+
+def test_a_cascade_is_given_a_channel_for_each_class_of_its_first_stage(plans_content):
+    from nnunetv2.utilities.label_handling.label_handling import determine_num_input_channels
+    from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+
+    table = plans_content["configurations"]
+    table["cascade"] = {"inherits_from": "3d_fullres", "previous_stage": "3d_small"}
+    content = {"channel_names": {"0": "CT"}, "labels": {"background": 0, "a": 1, "b": 2, "ignore": 3}}
+    labels = parse_labels(content, "dataset.json")
+    for name in ("3d_fullres", "cascade"):
+        theirs = determine_num_input_channels(PlansManager(plans_content), name, content)
+        assert parse_plans(plans_content).outline(name).input_channels(labels) == theirs
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"patch_size": [16]}, "both must have two numbers or three"),
+        ({"patch_size": [16, 16]}, "both must have two numbers or three"),
+        ({"previous_stage": "3d_lowres"}, "follows 3d_lowres, which is not there"),
+        ({"architecture": {}}, "lacks 'network_class_name'"),
+    ],
+)
+def test_plans_that_contradict_themselves_have_no_outline(plans_content, change, message):
+    plans_content["configurations"]["3d_fullres"].update(change)
+    with pytest.raises(CheckpointError, match=message):
+        parse_plans(plans_content).outline("3d_fullres")

@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 from wirsung.compute.atomic import write_json
 from wirsung.errors import CheckpointError, near_names
+from wirsung.models.labels import Labels, parse_labels, uses_regions_or_ignore
+from wirsung.models.old_plans import modernised
 
 PLANS_FILE = "plans.json"
 DATASET_FILE = "dataset.json"
@@ -77,6 +79,27 @@ class Configuration:
 
 
 @dataclass(frozen=True)
+class Outline:
+    """What the plans say of any configuration: also of those that can't be run here yet."""
+
+    name: str
+    patch_size: tuple[int, ...]
+    """Two numbers or three."""
+    spacing_mm: tuple[float, ...]
+    """As many."""
+    normalisations: tuple[str, ...]
+    architecture: Architecture
+    previous_stage: str | None
+    """The configuration whose prediction it is given as further channels."""
+    obstacles: tuple[str, ...]
+    """Why it can't be run here, as ends of a sentence; empty where it can."""
+
+    def input_channels(self, labels: Labels) -> int:
+        """Of the network: in a cascade each foreground class of the first stage is one more."""
+        return len(labels.channels) + (len(labels.foreground) if self.previous_stage else 0)
+
+
+@dataclass(frozen=True)
 class Plans:
     """The plans of a model folder."""
 
@@ -95,12 +118,34 @@ class Plans:
         Raises:
             CheckpointError: There is none, it is 2D or part of a cascade, or it needs what is unknown here.
         """
-        merged = _inherited(self.content["configurations"], name)
+        merged = modernised(_inherited(self.content["configurations"], name))
         try:
             return _configuration(name, merged)
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            msg = f"{PLANS_FILE}: configuration {name} lacks {error}. Get the whole model folder anew."
+            raise CheckpointError(msg) from error
+
+    def outline(self, name: str) -> Outline:
+        """What the plans say of a configuration, be it 2D or the second stage of a cascade.
+
+        Raises:
+            CheckpointError: There is none, or a key is missing or contradicts another.
+        """
+        merged = modernised(_inherited(self.content["configurations"], name))
+        try:
+            outline = _outline(name, merged)
         except (KeyError, TypeError, ValueError) as error:
             msg = f"{PLANS_FILE}: configuration {name} lacks {error}. Get the whole model folder anew."
             raise CheckpointError(msg) from error
+        dimensions = len(outline.patch_size)
+        if dimensions not in (2, 3) or len(outline.spacing_mm) != dimensions:
+            sizes = f"patch {list(outline.patch_size)} and spacing {list(outline.spacing_mm)}"
+            msg = f"{PLANS_FILE}: configuration {name} has {sizes}; both must have two numbers or three."
+            raise CheckpointError(msg)
+        if outline.previous_stage and outline.previous_stage not in self.content["configurations"]:
+            msg = f"{PLANS_FILE}: configuration {name} follows {outline.previous_stage}, which is not there."
+            raise CheckpointError(msg)
+        return outline
 
 
 @dataclass(frozen=True)
@@ -151,6 +196,15 @@ def write_plans(folder: Path, plans: Plans) -> None:
     write_json(folder / PLANS_FILE, dict(plans.content))
 
 
+def read_labels(folder: Path) -> Labels:
+    """Channels and labels of a model folder, regions and an ignore label included.
+
+    Raises:
+        CheckpointError: No `dataset.json`, or nnU-Net itself would refuse its labels.
+    """
+    return parse_labels(_json(folder / DATASET_FILE), str(folder / DATASET_FILE))
+
+
 def read_label_table(folder: Path) -> LabelTable:
     """Channels and labels of a model folder.
 
@@ -158,20 +212,11 @@ def read_label_table(folder: Path) -> LabelTable:
         CheckpointError: No `dataset.json`, or its labels are regions or not 0, 1, 2 and so on.
     """
     content = _json(folder / DATASET_FILE)
-    try:
-        channels = content.get("channel_names") or content["modality"]
-        names = tuple(str(channels[key]) for key in sorted(channels, key=int))
-        labels = dict(content["labels"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        msg = f"{folder / DATASET_FILE} lacks {error}. Get the whole model folder anew."
-        raise CheckpointError(msg) from error
-    if any(not isinstance(value, int) for value in labels.values()) or "ignore" in labels:
+    if uses_regions_or_ignore(content):
         msg = f"{folder / DATASET_FILE} has regions or an ignore label, which can't be used here yet."
         raise CheckpointError(msg)
-    if sorted(labels.values()) != list(range(len(labels))):
-        msg = f"{folder / DATASET_FILE}: labels must be 0, 1, 2 and so on, but are {sorted(labels.values())}."
-        raise CheckpointError(msg)
-    return LabelTable(names, labels)
+    labels = parse_labels(content, str(folder / DATASET_FILE))
+    return LabelTable(labels.channels, {name: values[0] for name, values in labels.values.items()})
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -212,8 +257,10 @@ def _inherited(configurations: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def _configuration(name: str, table: dict[str, Any]) -> Configuration:
-    _check_supported(name, table)
-    architecture = table["architecture"]
+    reasons = _obstacles(table)
+    if reasons:
+        msg = f"The configuration {name} {' and '.join(reasons)}, which can't be used here. Choose another."
+        raise CheckpointError(msg)
     spacing, patch = table["spacing"], table["patch_size"]
     return Configuration(
         name=name,
@@ -225,17 +272,32 @@ def _configuration(name: str, table: dict[str, Any]) -> Configuration:
         image_resampling=_resampling(table["resampling_fn_data_kwargs"]),
         label_resampling=_resampling(table["resampling_fn_seg_kwargs"]),
         logit_resampling=_resampling(table["resampling_fn_probabilities_kwargs"]),
-        architecture=Architecture(
-            architecture["network_class_name"],
-            architecture["arch_kwargs"],
-            tuple(architecture["_kw_requires_import"]),
-        ),
+        architecture=_architecture(table["architecture"]),
         data_identifier=str(table["data_identifier"]),
     )
 
 
-def _check_supported(name: str, table: dict[str, Any]) -> None:
-    """Say plainly what can't be run here rather than run it wrongly."""
+def _outline(name: str, table: dict[str, Any]) -> Outline:
+    previous = table.get("previous_stage")
+    return Outline(
+        name=name,
+        patch_size=tuple(int(value) for value in table["patch_size"]),
+        spacing_mm=tuple(float(value) for value in table["spacing"]),
+        normalisations=tuple(map(str, table["normalization_schemes"])),
+        architecture=_architecture(table["architecture"]),
+        previous_stage=str(previous) if previous else None,
+        obstacles=tuple(_obstacles(table)),
+    )
+
+
+def _architecture(table: Mapping[str, Any]) -> Architecture:
+    return Architecture(
+        str(table["network_class_name"]), dict(table["arch_kwargs"]), tuple(table["_kw_requires_import"])
+    )
+
+
+def _obstacles(table: Mapping[str, Any]) -> list[str]:
+    """What can't be run here, said plainly rather than run wrongly."""
     reasons = []
     if len(table["patch_size"]) != 3:
         reasons.append("is two-dimensional")
@@ -247,9 +309,7 @@ def _check_supported(name: str, table: dict[str, Any]) -> None:
     unknown = set(table["normalization_schemes"]) - set(_NORMALISATIONS)
     if unknown:
         reasons.append(f"normalises by {', '.join(sorted(unknown))}")
-    if reasons:
-        msg = f"The configuration {name} {' and '.join(reasons)}, which can't be used here. Choose another."
-        raise CheckpointError(msg)
+    return reasons
 
 
 def _resampling(arguments: Mapping[str, Any]) -> Resampling:
