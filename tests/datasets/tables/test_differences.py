@@ -1,12 +1,15 @@
 import math
+import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.contingency_tables import Table
 from statsmodels.stats.weightstats import ttest_ind
+from tableone import TableOne
 
 from wirsung.datasets.tables.differences import (
     difference_of_counts,
@@ -103,3 +106,67 @@ def test_nothing_is_claimed_of_nothing(test):
 def test_one_level_alone_is_no_table():
     assert math.isnan(difference_of_counts([5, 0], [9, 0]).p_value)
     assert math.isnan(difference_of_counts([5, 4], [0, 0]).p_value)
+
+
+def tableone_p_values(first, second, tests):
+    frame = pd.DataFrame({name: [*one, *second[name]] for name, one in first.items()})
+    sizes = [len(next(iter(side.values()))) for side in (first, second)]
+    frame["cohort"] = ["one"] * sizes[0] + ["two"] * sizes[1]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of its own use of pandas
+        made = TableOne(
+            frame,
+            columns=list(first),
+            categorical=["level"],
+            nonnormal=["rank"] if "rank" in first else [],
+            groupby="cohort",
+            pval=True,
+            htest=tests,
+        )
+    return dict(made.htest_table["P-Value"])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_p_values_are_those_of_the_package_tableone(seed):
+    random = np.random.default_rng(seed)
+    first, second = (
+        {
+            "mean": random.normal(shift, spread, count).round(2),
+            "rank": random.lognormal(shift / 10, spread / 10, count).round(1),
+            "level": random.choice(["a", "b", "c"], count, p=weights).tolist(),
+        }
+        for shift, spread, count, weights in ((60, 13, 90, (0.2, 0.3, 0.5)), (57, 17, 140, (0.4, 0.3, 0.3)))
+    )
+    for side in (first, second):
+        side["mean"][::7] = np.nan
+
+    # By itself it tests ranks by Kruskal and Wallis, which has no correction for continuity.
+    def by_ranks(one, other):
+        return stats.mannwhitneyu(one, other, method="asymptotic").pvalue
+
+    theirs = tableone_p_values(first, second, {"rank": by_ranks})
+    counts = [[side["level"].count(level) for level in "abc"] for side in (first, second)]
+    ours = {
+        "mean": difference_of_means(first["mean"], second["mean"]).p_value,
+        "rank": difference_of_ranks(first["rank"], second["rank"]).p_value,
+        "level": difference_of_counts(*counts).p_value,
+    }
+    for name, p_value in ours.items():
+        assert p_value == pytest.approx(theirs[name], rel=1e-12, abs=1e-12), name
+
+
+def test_a_sparse_table_is_tested_as_the_package_tableone_does():
+    first = {"level": ["a"] * 7 + ["b"] * 2}
+    second = {"level": ["a"] * 3 + ["b"] * 9}
+    theirs = tableone_p_values(first, second, {})["level"]
+    found = difference_of_counts([7, 2], [3, 9])
+    assert (found.test, found.p_value) == ("Fisher's exact", pytest.approx(theirs, rel=1e-12, abs=1e-12))
+
+
+@given(SAMPLES, SAMPLES)
+def test_every_p_value_is_that_of_scipy_to_twelve_digits(first, second):
+    one, other = np.array(first, float), np.array(second, float)
+    welch = stats.ttest_ind(one, other, equal_var=False).pvalue
+    ranks = stats.mannwhitneyu(one, other, method="asymptotic").pvalue
+    assert difference_of_means(one, other).p_value == pytest.approx(welch, rel=1e-12, abs=1e-12)
+    assert difference_of_ranks(one, other).p_value == pytest.approx(ranks, rel=1e-12, abs=1e-12)

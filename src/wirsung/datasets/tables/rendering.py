@@ -1,8 +1,9 @@
-"""Table 1 as text: CSV for programs, Markdown and LaTeX for papers."""
+"""Tables as text: CSV for programs, Markdown and LaTeX for papers; and Table 1 in their rows."""
 
 import csv
 import io
 import math
+from collections.abc import Sequence
 
 from wirsung.datasets.tables.summaries import CountSummary, NumberSummary
 from wirsung.datasets.tables.table_one import Row, TableOne
@@ -10,7 +11,13 @@ from wirsung.datasets.tables.table_one import Row, TableOne
 _HEAD = "Variable"
 _INDENT = "    "
 _SMALLEST_P = 1e-300
-_LATEX = str.maketrans({"%": r"\%", "&": r"\&", "_": r"\_", "³": "$^3$", "#": r"\#"})
+_LATEX = str.maketrans(
+    {
+        **{sign: f"\\{sign}" for sign in "%&_#{}$"},
+        **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"},
+        **{"<": "$<$", ">": "$>$", "³": "$^3$", "−": "$-$", "×": r"$\times$", "✓": r"\checkmark{}"},
+    }
+)
 
 
 def cells(table: TableOne) -> list[list[str]]:
@@ -27,26 +34,52 @@ def cells(table: TableOne) -> list[list[str]]:
 
 
 def as_csv(table: TableOne) -> str:
-    """As comma-separated values with a head."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(cells(table))
-    return text.getvalue()
+    """Table 1 as comma-separated values with a head."""
+    return rows_as_csv(cells(table))
 
 
 def as_markdown(table: TableOne) -> str:
-    """As a pipe table."""
-    head, *rows = cells(table)
-    lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
-    return "".join(f"| {' | '.join(_indented(row, '&emsp;'))} |\n" for row in lines)
+    """Table 1 as a pipe table."""
+    return rows_as_markdown(cells(table))
 
 
 def as_latex(table: TableOne) -> str:
-    r"""As a `tabular` with the rules of booktabs."""
-    head, *rows = cells(table)
-    told = [" & ".join(text.translate(_LATEX) for text in row) for row in (head, *rows)]
-    told = [line.replace(_INDENT, r"\quad ", 1) if line.startswith(_INDENT) else line for line in told]
+    """Table 1 as a `tabular`."""
+    return rows_as_latex(cells(table))
+
+
+def rows_as_csv(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of text, their head first, as comma-separated values.
+
+    Example:
+        >>> rows_as_csv([["name", "n"], ["a, b", "3"]])
+        'name,n\\n"a, b",3\\n'
+    """
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
+
+
+def rows_as_markdown(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of text as a pipe table; all but the first column flush right.
+
+    Example:
+        >>> print(rows_as_markdown([["name", "n"], ["a|b", "3"]]), end="")
+        | name | n |
+        | --- | ---: |
+        | a\\|b | 3 |
+    """
+    head, *body = rows
+    lines = [head, ["---"] + ["---:"] * (len(head) - 1)]
+    lines += [[text.replace("|", "\\|") for text in _indented(row, "&emsp;")] for row in body]
+    return "".join(f"| {' | '.join(row)} |\n" for row in lines)
+
+
+def rows_as_latex(rows: Sequence[Sequence[str]]) -> str:
+    r"""Rows of text as a `tabular` with the rules of booktabs; a tick needs amssymb."""
+    told = [_latex_line(row) for row in rows]
     lines = [
-        rf"\begin{{tabular}}{{l{'r' * (len(head) - 1)}}}",
+        rf"\begin{{tabular}}{{l{'r' * (len(rows[0]) - 1)}}}",
         r"\toprule",
         rf"{told[0]} \\",
         r"\midrule",
@@ -134,5 +167,10 @@ def _blank(compares: bool) -> list[str]:
     return ["", "", ""] if compares else []
 
 
-def _indented(row: list[str], space: str) -> list[str]:
+def _latex_line(row: Sequence[str]) -> str:
+    line = " & ".join(text.translate(_LATEX) for text in row)
+    return line.replace(_INDENT, r"\quad ", 1) if line.startswith(_INDENT) else line
+
+
+def _indented(row: Sequence[str], space: str) -> list[str]:
     return [text.replace(_INDENT, space, 1) if text.startswith(_INDENT) else text for text in row]
