@@ -107,6 +107,34 @@ class Scheme:
         """The registered structures that `values_within` can tell, in their official order."""
         return tuple(name for name in structures() if self.values_within(name))
 
+    def mask_names(self) -> tuple[str, ...]:
+        """The masks that its label maps hold: the structures it can tell, then its own other classes.
+
+        A class that is no structure alone, such as both kidneys in one, keeps its own name.
+
+        Example:
+            >>> scheme("panorama-6").mask_names()
+            ('common_bile_duct', 'pancreas', 'pancreatic_duct', 'veins', 'pancreatic_lesion', 'arteries')
+        """
+        told = self.structure_names()
+        alone = {values[0] for name in told if len(values := self.values_within(name)) == 1}
+        others = (item.name for item in self.classes if item.value not in alone)
+        return (*told, *(name for name in others if name not in told))
+
+    def mask_values(self, name: str) -> tuple[int, ...]:
+        """The values of the voxels of that mask, one of `mask_names`.
+
+        Raises:
+            LabelError: No such mask; the message lists the near names.
+        """
+        values = self.values_within(name) if name in structures() else ()
+        if values:
+            return values
+        if name not in self.mask_names():
+            msg = f"The scheme {self.name} has no mask {name!r}. {near_names(name, self.mask_names())}"
+            raise LabelError(msg)
+        return (self.value(name),)
+
 
 def scheme(name_or_path: str | Path) -> Scheme:
     """A built-in scheme by name, or one from a TOML file.
