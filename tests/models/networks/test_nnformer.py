@@ -114,7 +114,7 @@ def test_dropping_paths_keeps_the_mean_and_stops_when_not_training():
 
 
 def test_the_plan_of_the_papers_patch_gives_the_released_configuration():
-    """nnU-Net's own steps for 64 x 128 x 128 voxels of Synapse's spacing are those the authors chose by hand."""
+    """nnU-Net's own steps for that patch and Synapse's spacing are those that the authors chose by hand."""
     found = fit(plan_of_patch((64, 128, 128), (3.0, 0.76, 0.76)))
     assert found == json.loads(json.dumps(found))
     assert found == {
