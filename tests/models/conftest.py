@@ -1,6 +1,7 @@
 """Plans as nnU-Net writes them, for networks so small that a test takes no time."""
 
 import copy
+import json
 
 import pytest
 
@@ -76,3 +77,69 @@ _PLANS = {
 def plans_content():
     """A fresh copy, which a test may change."""
     return copy.deepcopy(_PLANS)
+
+
+LABELS = {
+    "channel_names": {"0": "CT"},
+    "labels": {"background": 0, "pancreas": 1, "pancreatic_lesion": 2},
+    "numTraining": 4,
+    "file_ending": ".nii.gz",
+    "overwrite_image_reader_writer": "SimpleITKIO",
+}
+
+
+@pytest.fixture
+def nnunet_model(tmp_path, plans_content):
+    """A function that writes a model folder as nnU-Net v2 leaves it: random weights, folds 0 and 1."""
+
+    def write(
+        folder=None, *, configuration="3d_fullres", folds=(0, 1), labels=LABELS, trainer="nnUNetTrainer"
+    ):
+        import torch
+        from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+
+        folder = tmp_path / f"{trainer}__nnUNetPlans__{configuration}" if folder is None else folder
+        manager = PlansManager(copy.deepcopy(plans_content))
+        for index, fold in enumerate(folds):
+            torch.manual_seed(index)
+            network = _nnunets_network(manager, configuration, labels)
+            checkpoint = {
+                "network_weights": network.state_dict(),
+                "optimizer_state": {"state": {}, "param_groups": [{"lr": 0.01}]},
+                "grad_scaler_state": None,
+                "logging": {"mean_fg_dice": [0.5]},
+                "_best_ema": 0.5,
+                "current_epoch": 1,
+                "init_args": {
+                    "plans": copy.deepcopy(plans_content),
+                    "configuration": configuration,
+                    "fold": fold,
+                    "dataset_json": labels,
+                    "device": torch.device("cpu"),
+                },
+                "trainer_name": trainer,
+                "inference_allowed_mirroring_axes": (0, 1, 2),
+            }
+            (folder / f"fold_{fold}").mkdir(parents=True)
+            torch.save(checkpoint, folder / f"fold_{fold}" / "checkpoint_final.pth")
+        (folder / "plans.json").write_text(json.dumps(plans_content))
+        (folder / "dataset.json").write_text(json.dumps(labels))
+        return folder
+
+    return write
+
+
+def _nnunets_network(manager, configuration, labels):
+    from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
+    from nnunetv2.utilities.label_handling.label_handling import determine_num_input_channels
+
+    chosen = manager.get_configuration(configuration)
+    heads = manager.get_label_manager(labels).num_segmentation_heads
+    return get_network_from_plans(
+        chosen.network_arch_class_name,
+        chosen.network_arch_init_kwargs,
+        chosen.network_arch_init_kwargs_req_import,
+        determine_num_input_channels(manager, chosen, labels),
+        heads,
+        deep_supervision=False,
+    )

@@ -4,7 +4,7 @@ import hashlib
 import json
 import pickle
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,11 +114,24 @@ def read_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str,
     Raises:
         CheckpointError: It is damaged, not of nnU-Net v2, or holds anything else.
     """
+    content = read_torch_file(path, device)
+    if not isinstance(content, dict) or not isinstance(content.get("network_weights"), Mapping):
+        msg = f"{path} is no checkpoint of nnU-Net v2. Only those can be read."
+        raise CheckpointError(msg)
+    return content
+
+
+def read_torch_file(path: Path, device: torch.device | str = "cpu") -> Any:  # noqa: ANN401 - whatever it holds
+    """The content of a file of `torch.save`: tensors, numbers, words; nothing that a pickle could run.
+
+    Raises:
+        CheckpointError: It is damaged, or holds anything else.
+    """
     try:
         with _numpy_scalars(), warnings.catch_warnings():
             # A pickle of another protocol is damaged or foreign; either is an error below, not a warning.
             warnings.simplefilter("ignore")
-            content = torch.load(path, map_location=device, weights_only=True)
+            return torch.load(path, map_location=device, weights_only=True)
     except pickle.UnpicklingError as error:
         msg = (
             f"{path} holds more than tensors and numbers, so opening it could run foreign code. "
@@ -128,10 +141,6 @@ def read_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str,
     except (RuntimeError, OSError, EOFError, ValueError, LookupError, AttributeError, TypeError) as error:
         msg = f"{path} is damaged or no checkpoint. Copy or train it anew."
         raise CheckpointError(msg) from error
-    if not isinstance(content, dict) or "network_weights" not in content:
-        msg = f"{path} is no checkpoint of nnU-Net v2. Only those can be read."
-        raise CheckpointError(msg)
-    return content
 
 
 def checkpoint_weights(content: Mapping[str, Any]) -> Weights:
@@ -156,7 +165,20 @@ def fill(network: nn.Module, state: Mapping[str, torch.Tensor]) -> None:
     Raises:
         CheckpointError: A weight is missing, left over, or of another shape.
     """
-    wanted = unique(network.state_dict())
+    problems = misfits(unique(network.state_dict()), state)
+    if problems:
+        msg = f"The weights do not fit the plans' network: {listed(problems)}. Get the whole folder anew."
+        raise CheckpointError(msg)
+    network.load_state_dict(dict(state), strict=False)
+
+
+def misfits(wanted: Mapping[str, torch.Tensor], state: Mapping[str, torch.Tensor]) -> list[str]:
+    """What is missing from the state, left over in it, or of another shape; one phrase each.
+
+    Example:
+        >>> misfits({"a": torch.ones(2), "b": torch.ones(1)}, {"a": torch.ones(3), "c": torch.ones(1)})
+        ['b is missing', 'c is left over', 'a has shape (3,), not (2,)']
+    """
     problems = [f"{name} is missing" for name in wanted if name not in state]
     problems += [f"{name} is left over" for name in state if name not in wanted]
     problems += [
@@ -164,11 +186,18 @@ def fill(network: nn.Module, state: Mapping[str, torch.Tensor]) -> None:
         for name in wanted
         if name in state and state[name].shape != wanted[name].shape
     ]
-    if problems:
-        more = f" and {len(problems) - 1} more" if len(problems) > 1 else ""
-        msg = f"The weights do not fit the plans' network: {problems[0]}{more}. Get the whole folder anew."
-        raise CheckpointError(msg)
-    network.load_state_dict(dict(state), strict=False)
+    return problems
+
+
+def listed(problems: Sequence[str], most: int = 4) -> str:
+    """The first few phrases, and how many there are beyond.
+
+    Example:
+        >>> listed(["a", "b", "c"], most=2)
+        'a, b and 1 more'
+    """
+    more = f" and {len(problems) - most} more" if len(problems) > most else ""
+    return ", ".join(problems[:most]) + more
 
 
 def _is_second_name(name: str) -> bool:

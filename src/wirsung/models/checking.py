@@ -1,0 +1,92 @@
+"""Whether weights from elsewhere fit their plans, and what of a model can't be predicted here yet."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from wirsung.errors import CheckpointError
+from wirsung.models.labels import Labels
+from wirsung.models.networks import build_architecture, entry_of_class
+from wirsung.models.plans import Architecture, Plans, parse_plans
+from wirsung.models.weights import Weights, listed, misfits, unique
+
+_OF_THE_DATASET = ("transpose_forward", "foreground_intensity_properties_per_channel")
+_OF_THE_CONFIGURATION = ("spacing_mm", "patch_size", "normalisations", "architecture")
+
+
+def check_fits(plans: Plans, labels: Labels, weights: Weights, file: Path) -> None:
+    """Do nothing where the weights fit the network of the plans, or where it can't be built here.
+
+    Raises:
+        CheckpointError: The plans lack the configuration, or a weight is missing, left over or of another
+            shape.
+        MissingDependencyError: The network needs a package that is not installed.
+    """
+    outline = plans.outline(weights.configuration)
+    if len(outline.patch_size) == 2 or not is_known(outline.architecture):
+        return
+    # On the meta device a network has shapes and no memory.
+    with torch.device("meta"):
+        network = build_architecture(
+            outline.architecture, channels=outline.input_channels(labels), classes=len(labels.outputs)
+        )
+    problems = misfits(unique(network.state_dict()), weights.state)
+    if problems:
+        msg = (
+            f"{file}: the weights do not fit the network of the plans: {listed(problems)}. "
+            "Get checkpoint, plans.json and dataset.json of one training."
+        )
+        raise CheckpointError(msg)
+
+
+def check_same_plans(plans: Plans, content: Mapping[str, Any], configuration: str, file: Path) -> None:
+    """Do nothing where a checkpoint was trained by these plans, as far as it says.
+
+    Raises:
+        CheckpointError: It was trained by others; the message names the first thing that differs.
+    """
+    own = content.get("init_args", {}).get("plans")
+    if not isinstance(own, Mapping):
+        return
+    try:
+        # Through JSON, as one side has been through it: no tuples, no numpy numbers.
+        theirs = parse_plans(json.loads(json.dumps(own)))
+        first, second = plans.outline(configuration), theirs.outline(configuration)
+    except (TypeError, ValueError, CheckpointError):
+        return
+    different = [key for key in _OF_THE_DATASET if plans.content.get(key) != theirs.content.get(key)]
+    different += [key for key in _OF_THE_CONFIGURATION if getattr(first, key) != getattr(second, key)]
+    if different:
+        msg = (
+            f"{file} was trained by other plans than those beside it: they differ in {', '.join(different)}. "
+            "Get checkpoint and plans.json of one training."
+        )
+        raise CheckpointError(msg)
+
+
+def notes_on(plans: Plans, labels: Labels, configuration: str) -> tuple[str, ...]:
+    """What can't be predicted here yet, a sentence each; empty where everything can."""
+    outline = plans.outline(configuration)
+    reasons = [f"the configuration {configuration} {reason}" for reason in outline.obstacles]
+    if labels.has_regions:
+        reasons.append("its classes are regions that overlap")
+    if labels.ignore is not None:
+        reasons.append("its labels have an ignore label")
+    if not is_known(outline.architecture):
+        reasons.append(f"the network {outline.architecture.class_name} is not in the catalog")
+    notes = [f"Wirsung can't predict with it yet: {reason}." for reason in reasons]
+    if outline.previous_stage:
+        notes.append(f"It needs the prediction of {outline.previous_stage}; import that model too.")
+    return tuple(notes)
+
+
+def is_known(architecture: Architecture) -> bool:
+    """Whether the network is in the catalog."""
+    try:
+        entry_of_class(architecture.class_name)
+    except CheckpointError:
+        return False
+    return True

@@ -1,0 +1,286 @@
+"""Trained models of nnU-Net v2, into a model folder of safetensors: nothing of theirs is ever run."""
+
+import hashlib
+import json
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from wirsung import __version__
+from wirsung.compute.atomic import write_bytes, write_json
+from wirsung.errors import CheckpointError, ConfigError
+from wirsung.models.archives import members, opened_zip, unpack
+from wirsung.models.checking import check_fits, check_same_plans, notes_on
+from wirsung.models.folder import fold_folder, read_record
+from wirsung.models.labels import Labels
+from wirsung.models.nnunet_folder import BESIDE, Checkpoint, Trained, choose_trained, files_below
+from wirsung.models.plans import DATASET_FILE, PLANS_FILE, Plans, read_labels, read_plans
+from wirsung.models.weights import (
+    CHECKPOINT_FILE,
+    WEIGHTS_FILE,
+    Weights,
+    checkpoint_weights,
+    read_checkpoint,
+    read_safetensors,
+    save_weights,
+)
+
+IMPORT_FILE = "imported.json"
+_SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class ImportedFold:
+    """One fold."""
+
+    file: str
+    """The name of the file that the weights came from."""
+    file_sha256: str
+    weights_sha256: str
+
+
+@dataclass(frozen=True)
+class ImportedModel:
+    """A model folder that was made of one from elsewhere."""
+
+    folder: Path
+    configuration: str
+    trainer: str
+    folds: Mapping[str, ImportedFold]
+    """Those of this call."""
+    notes: tuple[str, ...]
+    """What can't be predicted here yet, and what else a user should know; whole sentences."""
+    skipped: bool
+    """Whether all of it had been imported before."""
+
+    def __fspath__(self) -> str:
+        return str(self.folder)
+
+    def lines(self) -> list[str]:
+        """For the terminal."""
+        folds = f"fold{'s' if len(self.folds) > 1 else ''} {', '.join(self.folds)}"
+        what = f"{folds} of {self.configuration} ({self.trainer})"
+        done = "was imported already" if self.skipped else "imported"
+        return [f"{self.folder}: {what} {done}.", *self.notes]
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs."""
+        folds = {name: asdict(fold) for name, fold in self.folds.items()}
+        return {
+            "model": str(self.folder),
+            "configuration": self.configuration,
+            "trainer": self.trainer,
+            "folds": folds,
+            "notes": list(self.notes),
+            "skipped": self.skipped,
+        }
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A trained model that lies in a folder."""
+
+    folder: Path
+    trained: Trained
+    name: str
+    """Of what the user named."""
+
+    @property
+    def root(self) -> Path:
+        """Where `plans.json` lies."""
+        return self.folder / self.trained.root
+
+
+def import_nnunet(
+    path: Path,
+    out: Path,
+    *,
+    choose: str | None = None,
+    folds: Sequence[int | str] | None = None,
+    checkpoint: Checkpoint = "final",
+) -> ImportedModel:
+    """Make a model folder from one of nnU-Net v2, or from a zip of nnUNetv2_export_model_to_zip.
+
+    Run again, what was imported is skipped; further folds of the same model are added. `out` may be the
+    folder itself: then the safetensors are written beside the checkpoints.
+
+    Args:
+        path: A model folder, a folder of several, a zip, or one checkpoint.
+        out: The model folder to write.
+        choose: Where there are several models: one's folder in it, or a part of that name.
+        folds: Which folds; None is every one.
+        checkpoint: Which checkpoint of a fold.
+
+    Raises:
+        CheckpointError: It is no such model, is damaged or incomplete, holds what could run code, or its
+            weights do not fit its plans.
+        ConfigError: `out` holds another model.
+        StorageError: `out` can't be written.
+    """
+    with _opened(path, out, choose) as source:
+        plans, labels = read_plans(source.root), read_labels(source.root)
+        read_record(source.root)
+        _check_vacant(out, plans)
+        before = _read_import(out)
+        made: dict[str, ImportedFold] = {}
+        weights: list[Weights] = []
+        for fold in source.trained.chosen_folds(folds):
+            file = source.root / source.trained.weights_of(fold, checkpoint)
+            record, read = _import_fold(file, fold, out, plans, labels, before.get(fold))
+            made[fold] = record
+            weights.append(read)
+        _check_one_configuration(weights, list(made))
+        _copy_beside(source, out, plans)
+    notes = notes_on(plans, labels, weights[0].configuration)
+    skipped = all(before.get(fold) == record for fold, record in made.items())
+    _write_import(out, path.name, {**before, **made}, notes)
+    return ImportedModel(out, weights[0].configuration, weights[0].trainer, made, notes, skipped)
+
+
+@contextmanager
+def _opened(path: Path, out: Path, choose: str | None) -> Iterator[_Source]:
+    """The model in a folder, be it one, a zip or a lone checkpoint."""
+    if path.is_dir():
+        yield _Source(path, choose_trained(files_below(path), path, choose), path.name)
+        return
+    if not path.is_file():
+        msg = f"{path} is not there. Name a model folder, a zip or a checkpoint."
+        raise CheckpointError(msg)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".partial-import-", dir=out.parent) as name:
+        folder = Path(name)
+        if _is_torch_file(path):
+            yield _lone_checkpoint(path, folder)
+            return
+        with opened_zip(path) as archive:
+            trained = choose_trained(members(archive), path, choose)
+            unpack(archive, _wanted(trained), folder)
+        yield _Source(folder, trained, path.name)
+
+
+def _is_torch_file(path: Path) -> bool:
+    """Whether it is what `torch.save` writes: by its name, or a zip with a pickle in it."""
+    if path.suffix in {".pth", ".pt", ".ckpt"}:
+        return True
+    if not zipfile.is_zipfile(path):
+        return False
+    with opened_zip(path) as archive:
+        return any(name.name == "data.pkl" for name in members(archive))
+
+
+def _wanted(trained: Trained) -> list[Any]:
+    """The members of a zip that are read; logs, pictures and pickles stay where they are."""
+    kept = {PLANS_FILE, DATASET_FILE, *BESIDE}
+    names = [file for file in trained.files if str(file) in kept]
+    names += [file for file in trained.files if file.suffix in {".pth", ".safetensors"}]
+    return [trained.root / name for name in names]
+
+
+def _lone_checkpoint(path: Path, folder: Path) -> _Source:
+    """nnU-Net keeps plans and labels in each checkpoint, so one alone is a model."""
+    content = read_checkpoint(path)
+    try:
+        arguments = dict(content["init_args"])
+        fold = str(arguments["fold"])
+        for name, key in ((PLANS_FILE, "plans"), (DATASET_FILE, "dataset_json")):
+            (folder / name).write_text(json.dumps(dict(arguments[key])), encoding="utf-8")
+    except (KeyError, TypeError, ValueError) as error:
+        msg = f"{path} holds weights but not their {error}. Import the model folder that it lies in."
+        raise CheckpointError(msg) from error
+    if fold != "all" and not (fold.isascii() and fold.isdigit()):
+        msg = f"{path} is of a fold named {fold!r}, but folds are numbers or all. Get it anew."
+        raise CheckpointError(msg)
+    place = folder / f"fold_{fold}" / CHECKPOINT_FILE
+    place.parent.mkdir()
+    try:
+        place.hardlink_to(path)
+    except OSError:
+        shutil.copyfile(path, place)
+    return _Source(folder, choose_trained(files_below(folder), path, None), path.name)
+
+
+def _import_fold(
+    file: Path, fold: str, out: Path, plans: Plans, labels: Labels, before: ImportedFold | None
+) -> tuple[ImportedFold, Weights]:
+    """Check the weights of one fold against the plans and write them; what is returned has no tensors."""
+    target = fold_folder(out, fold) / WEIGHTS_FILE
+    file_sha256 = _sha256(file)
+    if before is not None and before.file_sha256 == file_sha256:
+        kept = _kept(target, before)
+        if kept is not None:
+            return before, kept
+    if file.suffix == ".pth":
+        content = read_checkpoint(file)
+        weights = checkpoint_weights(content)
+        check_same_plans(plans, content, weights.configuration, file)
+    else:
+        weights = read_safetensors(file)
+    check_fits(plans, labels, weights, file)
+    if file != target:
+        save_weights(target, weights)
+    # The tensors go: five folds of a large network are more than a laptop's memory.
+    return ImportedFold(file.name, file_sha256, weights.sha256), replace(weights, state={})
+
+
+def _kept(target: Path, before: ImportedFold) -> Weights | None:
+    """What an earlier call wrote, where it is still whole."""
+    try:
+        weights = read_safetensors(target)
+    except CheckpointError:
+        return None
+    return replace(weights, state={}) if weights.sha256 == before.weights_sha256 else None
+
+
+def _check_vacant(out: Path, plans: Plans) -> None:
+    """Refuse a folder that holds another model."""
+    if (out / PLANS_FILE).is_file() and read_plans(out).content != plans.content:
+        msg = f"{out} holds another model. Choose another folder, or delete this one."
+        raise ConfigError(msg)
+
+
+def _check_one_configuration(weights: Sequence[Weights], folds: Sequence[str]) -> None:
+    names = [item.configuration for item in weights]
+    if len(set(names)) > 1:
+        pairs = ", ".join(f"fold {fold} {name}" for fold, name in zip(folds, names, strict=True))
+        msg = f"The folds are of different configurations ({pairs}). Import those of one."
+        raise CheckpointError(msg)
+
+
+def _copy_beside(source: _Source, out: Path, plans: Plans) -> None:
+    """The JSON of the model; the plans last, so that a folder with plans is whole."""
+    if source.root.resolve() == out.resolve():
+        return
+    for name in (*BESIDE, DATASET_FILE):
+        if (source.root / name).is_file():
+            write_bytes(out / name, (source.root / name).read_bytes())
+    write_json(out / PLANS_FILE, dict(plans.content))
+
+
+def _read_import(out: Path) -> dict[str, ImportedFold]:
+    """The folds that an earlier call imported; none where its record is missing or damaged."""
+    try:
+        content = json.loads((out / IMPORT_FILE).read_text(encoding="utf-8"))
+        return {str(fold): ImportedFold(**row) for fold, row in content["folds"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def _write_import(out: Path, source: str, folds: Mapping[str, ImportedFold], notes: Sequence[str]) -> None:
+    content = {
+        "schema": _SCHEMA,
+        "created_by": f"wirsung {__version__}",
+        "source": source,
+        "folds": {fold: asdict(record) for fold, record in sorted(folds.items())},
+        "notes": list(notes),
+    }
+    write_json(out / IMPORT_FILE, content)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
