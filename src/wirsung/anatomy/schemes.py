@@ -1,6 +1,7 @@
 """Label schemes: which value of a label map means what. Built-in schemes are the TOML files of `schemes/`."""
 
 import tomllib
+from collections import Counter
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -10,7 +11,7 @@ from typing import Any
 from wirsung.anatomy.structures import containers, structures
 from wirsung.errors import ConfigError, LabelError, near_names
 
-_KEYS = ("schema", "name", "foreign", "extends", "classes")
+_KEYS = ("schema", "name", "foreign", "extends", "exact", "dropped", "classes")
 _CLASS_KEYS = ("value", "name", "structures")
 _LARGEST_VALUE = 65535
 """What uint16 holds, the widest type of a label map."""
@@ -44,6 +45,8 @@ class Scheme:
 
     name: str
     classes: tuple[LabelClass, ...]
+    dropped: tuple[str, ...] = ()
+    """Classes that stand for no registered structure, where the file says so."""
 
     @property
     def values(self) -> tuple[int, ...]:
@@ -106,6 +109,11 @@ class Scheme:
     def structure_names(self) -> tuple[str, ...]:
         """The registered structures that `values_within` can tell, in their official order."""
         return tuple(name for name in structures() if self.values_within(name))
+
+    @property
+    def foreign(self) -> tuple[str, ...]:
+        """The classes that stand for no registered structure, in the order of the file."""
+        return tuple(item.name for item in self.classes if not set(item.structures) & set(structures()))
 
     def mask_names(self) -> tuple[str, ...]:
         """The masks that its label maps hold: the structures it can tell, then its own other classes.
@@ -178,14 +186,16 @@ def _parse(text: str, file_name: str) -> Scheme:
         for row in table.get("classes", []):
             _check_keys(row, _CLASS_KEYS, file_name)
         own = tuple(_label_class(row) for row in table.get("classes", []))
-        name = str(table["name"])
+        name, dropped = str(table["name"]), tuple(map(str, table.get("dropped", ())))
     except (KeyError, TypeError, ValueError) as error:
         msg = (
             f"{file_name}: {error} is missing or wrong. A scheme has a name and classes with value and name."
         )
         raise ConfigError(msg) from error
     _check(inherited + own, file_name, foreign=bool(table.get("foreign") or table.get("extends")))
-    return Scheme(name, inherited + own)
+    made = Scheme(name, inherited + own, dropped)
+    _check_losses(made, file_name, table)
+    return made
 
 
 def _inherited(name: str, file_name: str) -> tuple[LabelClass, ...]:
@@ -221,3 +231,41 @@ def _check(classes: tuple[LabelClass, ...], file_name: str, *, foreign: bool) ->
         if not foreign and name not in structures():
             msg = f"{file_name}: there is no structure named {name!r}. {near_names(name, structures())}"
             raise LabelError(msg)
+
+
+def _check_losses(made: Scheme, file_name: str, table: dict[str, Any]) -> None:
+    """Pass where the scheme loses nothing but what it says."""
+    claimed = Counter(name for item in made.classes for name in item.structures)
+    twice = [name for name, count in claimed.items() if count > 1]
+    if table.get("exact") and twice:
+        msg = f"{file_name} says exact, but two classes stand for {twice[0]}. Take exact away, or mend one."
+        raise LabelError(msg)
+    swapped = _swapped(made)
+    if swapped:
+        msg = (
+            f"{file_name}: the classes {' and '.join(swapped)} stand for each other, in a circle. Mend them."
+        )
+        raise LabelError(msg)
+    if "dropped" in table and set(made.dropped) != set(made.foreign):
+        odd = sorted(set(made.dropped).symmetric_difference(made.foreign))
+        msg = (
+            f"{file_name}: {', '.join(odd)} must be in dropped just where a class stands for no structure."
+            " Mend dropped, or say in `structures` what the class stands for."
+        )
+        raise LabelError(msg)
+
+
+def _swapped(made: Scheme) -> tuple[str, ...]:
+    """Classes named for structures that each stand for the next one's instead of their own."""
+    points = {
+        item.name: item.structures[0]
+        for item in made.classes
+        if len(item.structures) == 1 and item.structures[0] != item.name and item.name in structures()
+    }
+    for start in points:
+        chain = [start]
+        while (following := points.get(chain[-1])) is not None and following not in chain:
+            chain.append(following)
+        if following == start:
+            return tuple(sorted(chain))
+    return ()

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from wirsung.imaging.code_volume import CodeVolume
 
 Subset = Literal["train", "test"]
-Modality = Literal["ct", "t1", "t2"]
+Modality = Literal["ct", "t1", "t2", "mr"]
 
-MODALITIES: tuple[Modality, ...] = ("ct", "t1", "t2")
+MODALITIES: tuple[Modality, ...] = ("ct", "t1", "t2", "mr")
 IMAGE_FOLDERS: dict[Subset, str] = {"train": "ImageTr", "test": "ImageTe"}
 LABEL_FOLDERS: dict[Subset, str] = {"train": "LabelTr", "test": "LabelTe"}
 ALL_LABELS = "LabelAll"

@@ -114,7 +114,7 @@ class _Reader:
                 msg = f"{where} has an unknown key {key!r}. {near_names(key, types)}"
                 raise self.wrong(msg)
             made[key] = self._value(types[key], key, value, where)
-        for key in ("columns", "words", "mask_names"):
+        for key in ("columns", "words", "mask_names", "unions"):
             if key in types:
                 made[key] = dict(made.get(key) or {})
         try:

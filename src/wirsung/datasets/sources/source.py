@@ -113,8 +113,8 @@ class Table:
     kind: str = "plain"
     """plain: .csv, .xlsx or .json by its columns; pants: the table of a PanTS release."""
     delimiter: str = ","
-    case_pattern: str = "(.+)"
-    """The id is what the group holds of the column's text."""
+    case_format: str = "{}"
+    """The source's id of the case, made of the column's text."""
     columns: Mapping[str, str] = ()  # type: ignore[assignment]
     """The manifest's column to the table's."""
     words: Mapping[str, Mapping[str, str]] = ()  # type: ignore[assignment]
@@ -151,12 +151,16 @@ class Source:
     """Whether each case has only some of the structures, so that only what is drawn counts as annotated."""
     mask_names: Mapping[str, str] = ()  # type: ignore[assignment]
     """Our name to the source's, of masks that it calls otherwise."""
+    unions: Mapping[str, tuple[str, ...]] = ()  # type: ignore[assignment]
+    """Our structures that are several of its masks together, such as a lung of its lobes."""
     annotated_masks: tuple[str, ...] = ()
     """Structures that every case has a mask of, by our names; empty for label maps."""
     id_template: str = "{case}"
     """Our id of a case; `{case}` is the source's."""
     patient_pattern: str = ""
     """The patient is what the group holds of the source's id; empty where each case counts as one."""
+    centre_pattern: str = ""
+    """The centre is what the group holds of the source's id; empty where the id does not tell."""
     table: Table | None = None
     downloads: tuple[Download, ...] = ()
     access: str = ""
@@ -179,7 +183,7 @@ class Source:
     def annotated(self) -> tuple[str, ...]:
         """The structures and foreign classes that its labels tell; what is not here, nobody drew."""
         found = self.scheme
-        return self.annotated_masks if found is None else found.mask_names()
+        return (*self.annotated_masks, *self.unions) if found is None else found.mask_names()
 
     @property
     def doi_url(self) -> str:
@@ -192,8 +196,11 @@ class Source:
 
     def patient(self, own: str) -> str | None:
         """The patient that the source's id tells; None where it does not."""
-        match = re.match(self.patient_pattern, own) if self.patient_pattern else None
-        return match.group(1) if match else None
+        return _told(self.patient_pattern, own)
+
+    def centre(self, own: str) -> str | None:
+        """The centre that the source's id tells; None where it does not."""
+        return _told(self.centre_pattern, own)
 
     def as_json(self) -> dict[str, Any]:
         """What `wirsung import --list --json` tells."""
@@ -205,3 +212,8 @@ class Source:
             "modalities": list(self.modalities),
             "annotated": list(self.annotated),
         }
+
+
+def _told(pattern: str, own: str) -> str | None:
+    match = re.match(pattern, own) if pattern else None
+    return match.group(1) if match else None
