@@ -1,9 +1,11 @@
 """From a name or the plans' words to a network, by an allow-list: foreign plans never import anything."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from wirsung.errors import CheckpointError, ConfigError, near_names
+from wirsung.errors import CheckpointError, ConfigError, ImageError, near_names
 from wirsung.models.networks.catalog import Entry, entry, entry_of_class
 from wirsung.models.plans import Architecture, Configuration, Plans
 
@@ -23,6 +25,7 @@ def build_network(
     classes: int,
     *,
     deep_supervision: bool = False,
+    **arguments: Any,  # noqa: ANN401 - each network has its own
 ) -> "nn.Module":
     """A network of the catalog with fresh weights, fitted to nnU-Net's plan.
 
@@ -32,9 +35,10 @@ def build_network(
         channels: Of the image.
         classes: Background included.
         deep_supervision: Whether it answers at several resolutions, as for training.
+        arguments: Of the network's class, in place of those that the plan gives, such as a width.
 
     Raises:
-        ConfigError: No such network, or it can't take this plan, or has no deep supervision.
+        ConfigError: No such network or argument, or it can't take this plan, or has no deep supervision.
         MissingDependencyError: A package that it needs is not installed.
     """
     item = entry(name)
@@ -42,7 +46,8 @@ def build_network(
     if deep_supervision and not item.deep_supervision:
         msg = f"The network {name} has no deep supervision. Build it without."
         raise ConfigError(msg)
-    wanted = architecture_of(item, configuration)
+    fitted = architecture_of(item, configuration)
+    wanted = replace(fitted, arguments={**fitted.arguments, **arguments})
     return build_architecture(wanted, channels=channels, classes=classes, deep_supervision=deep_supervision)
 
 
@@ -78,7 +83,19 @@ def build_architecture(
     initialise = getattr(built, "initialize", None)
     if initialise is not None:
         built.apply(initialise)
+    built.register_forward_pre_hook(partial(_check_image, channels))
     return built
+
+
+def _check_image(channels: int, _: "nn.Module", inputs: tuple[Any, ...]) -> None:
+    """One sentence in place of a convolution's complaint."""
+    shape = tuple(inputs[0].shape)
+    if len(shape) != 5 or shape[1] != channels:
+        msg = (
+            f"The network takes images as (batch, {channels}, z, y, x), where {channels} is the number of "
+            f"channels it was built for, but this one is {shape}. Give it the channels that it learnt from."
+        )
+        raise ImageError(msg)
 
 
 def _made(network: Callable[..., Any], arguments: Mapping[str, Any], said: Architecture) -> "nn.Module":
