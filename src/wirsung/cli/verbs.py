@@ -67,6 +67,12 @@ _ALL = (
         "wirsung.curation.verify:verify",
     ),
     Verb(
+        "fetch",
+        "download a public dataset: resumed, checked, unpacked",
+        "wirsung.datasets.fetching.fetch:FetchSettings",
+        "wirsung.datasets.fetching.fetch:fetch",
+    ),
+    Verb(
         "query",
         "ask a dataset's tables in SQL",
         "wirsung.datasets.query:QuerySettings",

@@ -1,0 +1,1 @@
+"""Getting the files of a public dataset: download, resume, verify, unpack."""
