@@ -49,11 +49,11 @@ def as_latex(table: TableOne) -> str:
 
 
 def rows_as_csv(rows: Sequence[Sequence[str]]) -> str:
-    """Rows of text, their head first, as comma-separated values.
+    r"""Rows of text, their head first, as comma-separated values.
 
     Example:
         >>> rows_as_csv([["name", "n"], ["a, b", "3"]])
-        'name,n\\n"a, b",3\\n'
+        'name,n\n"a, b",3\n'
     """
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
@@ -61,13 +61,13 @@ def rows_as_csv(rows: Sequence[Sequence[str]]) -> str:
 
 
 def rows_as_markdown(rows: Sequence[Sequence[str]]) -> str:
-    """Rows of text as a pipe table; all but the first column flush right.
+    r"""Rows of text as a pipe table; all but the first column flush right.
 
     Example:
         >>> print(rows_as_markdown([["name", "n"], ["a|b", "3"]]), end="")
         | name | n |
         | --- | ---: |
-        | a\\|b | 3 |
+        | a\|b | 3 |
     """
     head, *body = rows
     lines = [head, ["---"] + ["---:"] * (len(head) - 1)]
