@@ -2,7 +2,8 @@
 
 import re
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,16 @@ import tomli_w
 
 from wirsung import __version__
 from wirsung.compute.atomic import write_text
+from wirsung.datasets.foreign_labels import LabelStyle
 from wirsung.errors import ManifestError
 
 DESCRIPTION_FILE = "dataset.toml"
 _SCHEMA = 1
+_TEXTS = {
+    **dict.fromkeys(("name", "version", "licence", "scheme", "created_by", "source", "label_scheme"), ""),
+    "label_grid": "own",
+}
+"""Keys that hold a text, and what they say where they are not there."""
 _NAME = re.compile(r"[\w .+-]{1,100}")
 
 
@@ -33,6 +40,22 @@ class Description:
     """Lowest and highest HU that CT images were clipped to; None where they were not."""
     created_by: str = f"wirsung {__version__}"
     """The tool and its version."""
+    source: str = ""
+    """The public source that it was imported from, see `datasets.sources`; empty for one's own."""
+    annotated: tuple[str, ...] = ()
+    """What was drawn in every labelled case, so that a missing mask means nobody drew it; empty: not said."""
+    label_scheme: str = ""
+    """Of the label maps that stand for masks: built in, or a TOML beside this file; empty for masks."""
+    label_grid: str = "own"
+    """own, or image: labels lie where their image does, whatever their own header says."""
+    unions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Structures that are several masks together."""
+
+    def label_style(self, root: Path) -> LabelStyle:
+        """How the labels of the dataset in `root` are to be read."""
+        own = self.label_scheme.endswith(".toml")
+        name = str(root / self.label_scheme) if own else self.label_scheme
+        return LabelStyle(name, self.label_grid, dict(self.unions))
 
 
 def read_description(root: Path) -> Description:
@@ -79,18 +102,39 @@ def write_description(root: Path, description: Description) -> None:
     }
     if description.clip_hu is not None:
         table["clip_hu"] = list(description.clip_hu)
+    if description.source:
+        table["source"] = description.source
+    if description.annotated:
+        table["annotated"] = list(description.annotated)
+    if description.label_scheme:
+        table["label_scheme"] = description.label_scheme
+    if description.label_grid != "own":
+        table["label_grid"] = description.label_grid
+    if description.unions:
+        table["unions"] = {name: list(members) for name, members in description.unions.items()}
     write_text(root / DESCRIPTION_FILE, tomli_w.dumps(table))
 
 
 def _parsed(table: dict[str, Any], path: Path) -> Description:
-    texts = {key: table.get(key, "") for key in ("name", "version", "licence", "scheme", "created_by")}
+    texts = {key: table.get(key, default) for key, default in _TEXTS.items()}
     wrong = [key for key, value in texts.items() if not isinstance(value, str)]
-    clip = table.get("clip_hu")
-    is_range = isinstance(clip, list) and len(clip) == 2 and all(type(bound) is int for bound in clip)
-    if clip is not None and not is_range:
-        wrong.append("clip_hu")
     wrong += [key for key in ("name", "scheme") if texts[key] == ""]
+    wrong += ["label_grid"] * (texts["label_grid"] not in ("own", "image"))
+    clip, annotated, unions = table.get("clip_hu"), table.get("annotated", []), table.get("unions", {})
+    is_range = isinstance(clip, list) and len(clip) == 2 and all(type(bound) is int for bound in clip)
+    wrong += ["clip_hu"] * (clip is not None and not is_range)
+    wrong += ["annotated"] * (not _are_names(annotated))
+    wrong += ["unions"] * (not (isinstance(unions, dict) and all(map(_are_names, unions.values()))))
     if wrong:
         msg = f"{path}: {', '.join(wrong)} is missing or of the wrong type. Restore the file."
         raise ManifestError(msg)
-    return Description(**texts, clip_hu=(clip[0], clip[1]) if clip is not None else None)
+    return Description(
+        **texts,
+        clip_hu=(clip[0], clip[1]) if clip is not None else None,
+        annotated=tuple(annotated),
+        unions={name: tuple(members) for name, members in unions.items()},
+    )
+
+
+def _are_names(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
