@@ -2,10 +2,14 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from wirsung import __version__
 from wirsung.errors import ConfigError, WirsungError, near_names
+
+if TYPE_CHECKING:
+    from wirsung.cli.verbs import Verb
 
 __all__ = ["main"]
 
@@ -38,8 +42,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(name: str, words: list[str]) -> int:
-    from wirsung.cli.verbs import VERBS, missing_extra
+    from wirsung.cli.verbs import VERBS, group, missing_extra
 
+    members = {verb.name.split(" ")[1]: verb for verb in group(name)}
+    if members:
+        return _run_member(name, members, words)
     if name not in VERBS:
         msg = f"there is no such verb. {near_names(name, VERBS)} See wirsung --help."
         raise ConfigError(msg)
@@ -51,10 +58,24 @@ def _run(name: str, words: list[str]) -> int:
         raise missing_extra(error) or error from error
 
 
+def _run_member(name: str, members: Mapping[str, "Verb"], words: list[str]) -> int:
+    """Run a verb of two words, such as models list."""
+    if not words or words[0] in {"-h", "--help", "help"}:
+        width = max(map(len, members)) + 2
+        rows = "\n".join(f"  {word:<{width}}{verb.summary}" for word, verb in members.items())
+        return _say(
+            f"usage: wirsung {name} VERB [ARGUMENTS]\n\n{rows}\n\nwirsung {name} VERB --help says more.\n"
+        )
+    if words[0] not in members:
+        msg = f"there is no {name} {words[0]}. {near_names(words[0], members)} See wirsung {name} --help."
+        raise ConfigError(msg)
+    return _run(members[words[0]].name, words[1:])
+
+
 def _help() -> str:
     from wirsung.cli.verbs import VERBS
 
-    rows = "\n".join(f"  {verb.name:<10}{verb.summary}" for verb in VERBS.values())
+    rows = "\n".join(f"  {verb.name:<15}{verb.summary}" for verb in VERBS.values())
     return f"""usage: wirsung VERB [ARGUMENTS]
 
 Pancreas imaging from raw scans to curated datasets, trained models, exact scores and reports.

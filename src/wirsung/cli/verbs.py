@@ -7,7 +7,7 @@ from typing import Any
 from wirsung.errors import MissingDependencyError
 
 # Optional packages and the extra that brings them.
-_EXTRAS = {"torch": "train", "nnunetv2": "train", "safetensors": "train", "blosc2": "train"}
+_EXTRAS = {"torch": "train", "nnunetv2": "train", "safetensors": "train", "blosc2": "train", "monai": "zoo"}
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,18 @@ _ALL = (
         "out",
     ),
     Verb(
+        "models list",
+        "the networks: parameters, licence, paper, and what is needed to use them",
+        "wirsung.models.settings:ListSettings",
+        "wirsung.models.listing:list_models",
+    ),
+    Verb(
+        "models cost",
+        "what a network needs before it is built: memory, operations, seconds",
+        "wirsung.models.settings:CostSettings",
+        "wirsung.models.cost:cost",
+    ),
+    Verb(
         "doctor",
         "check this installation and this machine",
         "wirsung.cli.doctor:DoctorSettings",
@@ -128,6 +140,16 @@ _ALL = (
 )
 
 VERBS = {verb.name: verb for verb in _ALL}
+
+
+def group(name: str) -> list[Verb]:
+    """The verbs of two words that begin with this one.
+
+    Example:
+        >>> group("models")[0].name
+        'models list'
+    """
+    return [verb for verb in _ALL if verb.name.startswith(f"{name} ")]
 
 
 def missing_extra(error: ModuleNotFoundError) -> MissingDependencyError | None:

@@ -58,7 +58,9 @@ class Entry:
     """Which patches fit."""
     parameters: int | None
     """At the reference plan."""
-    published: Published | None
+    fixed_patch: bool
+    """Whether weights of one patch fit no other."""
+    published: tuple[Published, ...]
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -163,7 +165,6 @@ def _is_moved(item: Entry, class_path: str) -> bool:
 
 def _entry(name: str, table: Mapping[str, Any]) -> Entry:
     class_path = str(table["class"])
-    published = table.get("published")
     return Entry(
         name=name,
         title=table["title"],
@@ -178,7 +179,8 @@ def _entry(name: str, table: Mapping[str, Any]) -> Entry:
         deep_supervision=table["deep_supervision"],
         patch=table["patch"],
         parameters=table.get("parameters"),
-        published=_published(published) if published else None,
+        fixed_patch=table.get("fixed_patch", False),
+        published=tuple(_published(item) for item in table.get("published", ())),
     )
 
 
