@@ -106,3 +106,31 @@ def test_components_do_not_reach_around_the_edge():
     mask = np.zeros((4, 3, 3), dtype=bool)
     mask[3, 0, 0] = mask[0, 1, 0] = mask[0, 2, 1] = mask[3, 0, 2] = True
     assert components(mask).count == ndimage.label(mask, TOUCHING)[1]
+
+
+@given(masks)
+def test_the_diameter_in_a_slice_is_that_of_the_slice_alone(mask):
+    spacing_mm = (0.7, 1.1, 2.0)
+    found = components(mask)
+    expected = np.zeros(found.count)
+    for number in range(found.count):
+        own = found.label_map() == number + 1
+        for k in range(mask.shape[2]):
+            points = [
+                p for p in outer_faces(own[:, :, k : k + 1], spacing_mm) if abs(p[2] - spacing_mm[2]) < 0.5
+            ]  # within the slice
+            if points:
+                expected[number] = max(expected[number], pdist(np.array(points)).max())
+    np.testing.assert_allclose(found.slice_diameters_mm(spacing_mm), expected, atol=1e-9)
+
+
+@given(masks, st.integers(0, 100))
+def test_moments_are_those_of_scipy(mask, seed):
+    values = np.random.default_rng(seed).normal(0, 100, mask.shape)
+    found = components(mask)
+    if not found.count:
+        return
+    labels, numbers = found.label_map(), np.arange(1, found.count + 1)
+    means, sds = found.moments(values)
+    np.testing.assert_allclose(means, ndimage.mean(values, labels, numbers), atol=1e-9)
+    np.testing.assert_allclose(sds, ndimage.standard_deviation(values, labels, numbers), atol=1e-9)

@@ -84,6 +84,45 @@ class Components:
         groups = np.split(order, bounds) if self.count else []
         return np.array([_diameter(self._faces(runs, spacing_mm)) for runs in groups])
 
+    def slice_diameters_mm(self, spacing_mm: tuple[float, float, float]) -> NDArray[np.float64]:
+        """The largest diameter of each component within one slice of constant k, in mm, as films are read.
+
+        Example:
+            >>> mask = np.zeros((5, 5, 5), dtype=bool)
+            >>> mask[1:4, 2, 2] = mask[1, 2, 2:5] = True
+            >>> components(mask).slice_diameters_mm((0.5, 1.0, 9.0)).tolist()
+            [1.5]
+        """
+        found = np.zeros(self.count)
+        planes = self.rows // self.shape[1]
+        order = np.lexsort((planes, self.numbers))
+        keys = self.numbers[order] * self.shape[2] + planes[order]
+        for runs in np.split(order, np.flatnonzero(np.diff(keys)) + 1) if self.count else []:
+            faces = self._faces(runs, spacing_mm)
+            middle = np.abs(faces[:, 2] - planes[runs[0]] * spacing_mm[2]) < spacing_mm[2] / 4
+            number = self.numbers[runs[0]]
+            found[number] = max(found[number], _diameter(faces[middle][:, :2]))
+        return found
+
+    def moments(self, values: Voxels) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Mean and population standard deviation within each component, of a volume of the mask's shape.
+
+        Example:
+            >>> mask = np.array([1, 1, 0, 1], dtype=bool).reshape(4, 1, 1)
+            >>> means, sds = components(mask).moments(np.array([1, 3, 9, 7]).reshape(4, 1, 1))
+            >>> means.tolist(), sds.tolist()
+            ([2.0, 7.0], [1.0, 0.0])
+        """
+        lengths = self.stops - self.starts
+        before = np.repeat(np.cumsum(lengths) - lengths, lengths)
+        i = np.arange(before.size) - before + np.repeat(self.starts, lengths)
+        k, j = np.divmod(np.repeat(self.rows, lengths), self.shape[1])
+        inside, owners = values[i, j, k].astype(np.float64), np.repeat(self.numbers, lengths)
+        sizes = self.sizes_voxels
+        means = np.bincount(owners, inside, self.count) / sizes
+        squares = np.bincount(owners, (inside - means[owners]) ** 2, self.count) / sizes
+        return means, np.sqrt(squares)
+
     def kept(self, keep: NDArray[np.bool_]) -> "Components":
         """Only the components that are kept, numbered anew in the same order."""
         runs = keep[self.numbers]
