@@ -125,12 +125,10 @@ def test_the_diameter_in_a_slice_is_that_of_the_slice_alone(mask):
 
 
 @given(masks, st.integers(0, 100))
-def test_moments_are_those_of_scipy(mask, seed):
+def test_moments_are_those_of_the_voxels_of_each_body(mask, seed):
     values = np.random.default_rng(seed).normal(0, 100, mask.shape)
     found = components(mask)
-    if not found.count:
-        return
-    labels, numbers = found.label_map(), np.arange(1, found.count + 1)
+    inside = [values[found.label_map() == number + 1] for number in range(found.count)]
     means, sds = found.moments(values)
-    np.testing.assert_allclose(means, ndimage.mean(values, labels, numbers), atol=1e-9)
-    np.testing.assert_allclose(sds, ndimage.standard_deviation(values, labels, numbers), atol=1e-9)
+    np.testing.assert_allclose(means, [own.mean() for own in inside], atol=1e-9)
+    np.testing.assert_allclose(sds, [own.std() for own in inside], atol=1e-9)
