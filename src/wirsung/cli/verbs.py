@@ -73,6 +73,13 @@ _ALL = (
         "wirsung.datasets.fetching.fetch:fetch",
     ),
     Verb(
+        "import",
+        "make a dataset of a public source's folder, by links; import list lists them",
+        "wirsung.datasets.importing.settings:ImportSettings",
+        "wirsung.datasets.importing.run:import_source",
+        "out",
+    ),
+    Verb(
         "query",
         "ask a dataset's tables in SQL",
         "wirsung.datasets.query:QuerySettings",
@@ -124,6 +131,12 @@ _ALL = (
         "what a network needs before it is built: memory, operations, seconds",
         "wirsung.models.settings:CostSettings",
         "wirsung.models.cost:cost",
+    ),
+    Verb(
+        "export",
+        "write a dataset as nnU-Net, BIDS, the Decathlon or Croissant",
+        "wirsung.datasets.exports.settings:ExportSettings",
+        "wirsung.datasets.exports.export:export",
     ),
     Verb(
         "doctor",

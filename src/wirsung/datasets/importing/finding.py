@@ -1,0 +1,208 @@
+"""What of a source is in a folder: its layout, each case with its files, and what is missing."""
+
+import filecmp
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from wirsung.datasets.importing.patterns import compiled
+from wirsung.datasets.layout import is_case_id
+from wirsung.datasets.sources import Layout, Part, Source, all_sources
+from wirsung.errors import ManifestError
+
+_FEW = 5
+
+
+@dataclass
+class FoundCase:
+    """One case of the source, by where its files lie."""
+
+    own: str
+    """The source's id."""
+    part: Part
+    images: list[str] = field(default_factory=list)
+    """Paths from the folder; more than one where the case is there twice."""
+    labels: list[str] = field(default_factory=list)
+    masks: dict[str, list[str]] = field(default_factory=dict)
+    """By the source's name."""
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether any label is there."""
+        return bool(self.labels or self.masks)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What of a source is in a folder."""
+
+    layout: Layout
+    cases: dict[str, FoundCase]
+    """By the source's id, those with an image."""
+    unlabelled: tuple[str, ...]
+    """Ids of cases that should have labels and have none."""
+    imageless: tuple[str, ...]
+    """Ids of labels without an image."""
+
+
+def list_files(folder: Path) -> list[str]:
+    """Every file in the folder, as paths with slashes from it, sorted; hidden ones are left out.
+
+    Raises:
+        ManifestError: It is no folder.
+    """
+    if not folder.is_dir():
+        what = "is no folder" if folder.exists() else "does not exist"
+        msg = f"{folder} {what}. Name the folder that the source was unpacked to."
+        raise ManifestError(msg)
+    return sorted(_walk(folder))
+
+
+def find_cases(source: Source, folder: Path, files: Iterable[str]) -> Found:
+    """The cases of the source in the folder.
+
+    Raises:
+        ManifestError: Nothing of it is there, or two of its layouts are mixed, or it lies there twice.
+    """
+    names = list(files)
+    matched = [(layout, _matches(layout, names)) for layout in source.layouts]
+    matched = [(layout, hits) for layout, hits in matched if any(hit.kind == "image" for hit in hits)]
+    if not matched:
+        raise _nothing(source, folder, names)
+    matched.sort(key=lambda pair: -len(pair[1]))
+    layout, hits = matched[0]
+    known = {hit.path for hit in hits}
+    for other, others in matched[1:]:
+        foreign = sorted({hit.path for hit in others} - known)
+        if foreign:
+            msg = (
+                f"{folder} mixes two layouts of {source.name}: {len(known)} files are {layout.name!r}, but "
+                f"{len(foreign)} are {other.name!r}, such as {foreign[0]}. Keep one, or separate them."
+            )
+            raise ManifestError(msg)
+    _check_one_root(source, folder, hits)
+    return _gathered(layout, hits)
+
+
+def one_of(paths: list[str], folder: Path) -> str:
+    """The one file of several that hold the same.
+
+    Raises:
+        ManifestError: They hold different content; the message names them.
+    """
+    for other in paths[1:]:
+        if not filecmp.cmp(folder / paths[0], folder / other, shallow=False):
+            msg = f"it is there twice with different content: {paths[0]} and {other}. Keep the right one."
+            raise ManifestError(msg)
+    return paths[0]
+
+
+def guess(files: Iterable[str]) -> list[str]:
+    """The sources whose images are among the files, the one with most files first."""
+    names = list(files)
+    counts: Counter[str] = Counter()
+    for source in all_sources():
+        for layout in source.layouts:
+            hits = _matches(layout, names)
+            if any(hit.kind == "image" for hit in hits):
+                counts[source.name] = max(counts[source.name], len(hits))
+        if _marked(source, names):
+            counts[source.name] += 1
+    return [name for name, _ in counts.most_common()]
+
+
+@dataclass(frozen=True)
+class _Hit:
+    kind: str
+    part: Part
+    path: str
+    root: str
+    case: str
+    mask: str = ""
+
+
+def _walk(folder: Path) -> Iterator[str]:
+    """Files below the folder; links to folders are followed, each folder once."""
+    seen: set[str] = set()
+    for place, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(place)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
+        inner = Path(place).relative_to(folder).as_posix()
+        prefix = "" if inner == "." else f"{inner}/"
+        yield from (prefix + name for name in names if not name.startswith("."))
+
+
+def _matches(layout: Layout, names: Iterable[str]) -> list[_Hit]:
+    wanted = [
+        (kind, part, compiled(pattern, part.case))
+        for part in layout.parts
+        for kind, pattern in (("image", part.image), ("label", part.label), ("mask", part.masks))
+        if pattern
+    ]
+    hits = []
+    for name in names:
+        for kind, part, expression in wanted:
+            match = expression.fullmatch(name)
+            if match:
+                groups = match.groupdict()
+                hits.append(_Hit(kind, part, name, groups["root"], groups["case"], groups.get("mask", "")))
+    return hits
+
+
+def _gathered(layout: Layout, hits: list[_Hit]) -> Found:
+    cases: dict[str, FoundCase] = {}
+    for hit in (hit for hit in hits if hit.kind == "image" and is_case_id(hit.case)):
+        cases.setdefault(hit.case, FoundCase(hit.case, hit.part)).images.append(hit.path)
+    imageless = set()
+    for hit in (hit for hit in hits if hit.kind != "image"):
+        case = cases.get(hit.case)
+        if case is None:
+            imageless.add(hit.case)
+        elif hit.kind == "label" and hit.path not in case.labels:
+            case.labels.append(hit.path)
+        elif hit.kind == "mask" and hit.path not in case.masks.get(hit.mask, []):
+            case.masks.setdefault(hit.mask, []).append(hit.path)
+    wanting = (case for case in cases.values() if case.part.label or case.part.masks)
+    unlabelled = sorted(case.own for case in wanting if not case.is_labelled)
+    return Found(layout, dict(sorted(cases.items())), tuple(unlabelled), tuple(sorted(imageless)))
+
+
+def _check_one_root(source: Source, folder: Path, hits: list[_Hit]) -> None:
+    roots = sorted({hit.root for hit in hits if hit.kind == "image"})
+    if len(roots) > 1:
+        shown = ", ".join(root or "itself" for root in roots[:_FEW])
+        msg = f"{folder} holds {source.name} {len(roots)} times: in {shown}. Name one of these folders."
+        raise ManifestError(msg)
+
+
+def _marked(source: Source, names: Iterable[str]) -> bool:
+    marks = [compiled(mark, "x") for mark in source.marks]
+    return any(mark.fullmatch(name) for mark in marks for name in names)
+
+
+def _nothing(source: Source, folder: Path, names: list[str]) -> ManifestError:
+    """What to tell where no image of the source was found."""
+    if source.advice and (_marked(source, names) or not source.layouts):
+        return ManifestError(f"{folder} holds {source.name} in a form that can't be linked. {source.advice}")
+    labels = {hit.case for layout in source.layouts for hit in _matches(layout, names)}
+    if labels:
+        return ManifestError(
+            f"{folder} has labels of {len(labels)} cases of {source.name}, but no image. "
+            f"Unpack the images beside them: {' or '.join(_patterns(source))}."
+        )
+    likely = [name for name in guess(names) if name != source.name]
+    hint = f" This looks like {likely[0]}: wirsung import {likely[0]} {folder}" if likely else ""
+    return ManifestError(
+        f"{folder} has no image of {source.name}, which are {' or '.join(_patterns(source))} "
+        f"({len(names)} other files).{hint}"
+    )
+
+
+def _patterns(source: Source) -> list[str]:
+    return sorted({part.image for layout in source.layouts for part in layout.parts})[:3]
