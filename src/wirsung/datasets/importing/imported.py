@@ -68,5 +68,5 @@ class Imported:
 
 def _sentence(what: str, cases: Sequence[str]) -> str:
     shown = ", ".join(cases[:_FEW])
-    more = f", ... (all in {REPORT_FILE})" if len(cases) > _FEW else ""
-    return f"{len(cases):,} {what}: {shown}{more}."
+    more = f", ...; all are in {REPORT_FILE}" if len(cases) > _FEW else ""
+    return f"{what[0].upper()}{what[1:]}: {len(cases):,} ({shown}{more})."
