@@ -80,6 +80,19 @@ _ALL = (
         "out",
     ),
     Verb(
+        "describe",
+        "write what a dataset is: Table 1, distributions, gaps, outliers, data card",
+        "wirsung.datasets.describe.settings:DescribeSettings",
+        "wirsung.datasets.describe.run:describe",
+        "out",
+    ),
+    Verb(
+        "catalog",
+        "measure a dataset's images and masks into tables",
+        "wirsung.datasets.catalog:CatalogSettings",
+        "wirsung.datasets.catalog:catalog",
+    ),
+    Verb(
         "query",
         "ask a dataset's tables in SQL",
         "wirsung.datasets.query:QuerySettings",

@@ -192,7 +192,7 @@ def _manifest_file(contents: Contents) -> str:
 def _labels_file(contents: Contents) -> str:
     if not contents.annotated:
         return _manifest_file(contents)
-    if getattr(contents.description, "annotated", ()):
+    if contents.description.annotated:
         return "dataset.toml"
     return f"source {contents.source.name}" if contents.source is not None else ""
 

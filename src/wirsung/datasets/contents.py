@@ -78,7 +78,7 @@ class Contents:
     @property
     def annotated(self) -> frozenset[str] | None:
         """The structures that somebody looked for in every case; None where nobody said."""
-        told: Iterable[str] = getattr(self.description, "annotated", ()) or ()
+        told: Iterable[str] = self.description.annotated
         if not told and self.source is not None and not self.source.partial:
             told = self.source.annotated
         return frozenset(told) or None
@@ -180,7 +180,7 @@ def _manifest_row(row: ReleaseRow) -> ManifestRow:
 
 def _source_of(description: Description, cases: list[str]) -> Source | None:
     """The public source that the description names, or that the cases are called after."""
-    named = getattr(description, "source", "")
+    named = description.source
     if named:
         return source_named(named) if named in source_names() else None
     is_release = bool(cases) and all(case.startswith("PanTS_") for case in cases)

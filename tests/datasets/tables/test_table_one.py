@@ -3,7 +3,7 @@ import pytest
 
 from wirsung.datasets.tables.cohort import Cohort
 from wirsung.datasets.tables.rendering import cells
-from wirsung.datasets.tables.table_one import Variable, table_one
+from wirsung.datasets.tables.table_one import Variable, side_by_side, table_one
 from wirsung.errors import ConfigError
 
 
@@ -31,3 +31,14 @@ def test_a_variable_that_one_cohort_lacks_is_not_tested():
 def test_three_cohorts_are_no_comparison(count):
     with pytest.raises(ConfigError, match="one cohort or compares two"):
         table_one([Cohort("x", 0, {}, {})] * count)
+
+
+def test_three_cohorts_stand_side_by_side_without_tests():
+    cohorts = [Cohort(name, 4, {"x": np.arange(4.0)}, {"y": ["a", "b", name, None]}) for name in "cde"]
+    found = side_by_side(cohorts, [Variable("x", "X", "mean", 1), Variable("y", "Y", "count")])
+    assert all(row.difference is None for row in found.rows)
+    told = cells(found)
+    assert told[0] == ["Variable", "c (n = 4)", "d (n = 4)", "e (n = 4)"]
+    assert told[1] == ["X, mean (SD)", *["1.5 (1.3)"] * 3]
+    assert ["    d, n (%)", "0 (0.0)", "1 (25.0)", "0 (0.0)"] in told
+    assert table_one(cohorts[:2], []) == side_by_side(cohorts[:2], [])

@@ -23,7 +23,7 @@ _LATEX = str.maketrans(
 def cells(table: TableOne) -> list[list[str]]:
     """The table as rows of text, its head first; a level of a count is a row of its own, indented."""
     totals = [f"{name} (n = {cases:,})" for name, cases in zip(table.cohorts, table.cases, strict=True)]
-    compares = len(table.cohorts) > 1
+    compares = table.compares
     found = [[_HEAD, *totals, *(["p-value", "SMD", "Test"] if compares else [])]]
     for row in table.rows:
         found += (

@@ -4,7 +4,7 @@ The variables, their order and the way in which each is told are those of Table 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from wirsung.datasets.tables.cohort import Cohort
@@ -79,6 +79,26 @@ class TableOne:
     cohorts: tuple[str, ...]
     cases: tuple[int, ...]
     rows: tuple[Row, ...]
+
+    @property
+    def compares(self) -> bool:
+        """Whether two cohorts are tested against each other."""
+        return len(self.cohorts) == MOST_COHORTS
+
+
+def side_by_side(cohorts: Sequence[Cohort], variables: Sequence[Variable] = VARIABLES) -> TableOne:
+    """The same of any number of cohorts: one and two as `table_one`, more without tests.
+
+    Raises:
+        ConfigError: There is no cohort.
+    """
+    if len(cohorts) <= MOST_COHORTS:
+        return table_one(cohorts, variables)
+    return TableOne(
+        tuple(item.name for item in cohorts),
+        tuple(item.cases for item in cohorts),
+        tuple(replace(_row(variable, cohorts), difference=None) for variable in variables),
+    )
 
 
 def table_one(cohorts: Sequence[Cohort], variables: Sequence[Variable] = VARIABLES) -> TableOne:

@@ -1,0 +1,87 @@
+"""All that is found out about one dataset, before any of it is drawn."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from wirsung.datasets.comparison import ComparedDataset, own_dataset
+from wirsung.datasets.contents import Contents
+from wirsung.datasets.data_card import DataCard, data_card
+from wirsung.datasets.describe.coverage import Coverage, coverage, mostly_annotated
+from wirsung.datasets.describe.missing import Missing, find_missing
+from wirsung.datasets.describe.outliers import Outlier, find_outliers
+from wirsung.datasets.tables.cohort import Cohort
+from wirsung.datasets.tables.published import Reproduced, held_against_published, published_table
+
+_RELEASE = "pants"
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What is told of one dataset."""
+
+    name: str
+    """Unlike that of any other on the page."""
+    contents: Contents
+    cohort: Cohort
+    missing: Missing
+    coverage: Mapping[str, Coverage]
+    outliers: tuple[Outlier, ...]
+    card: DataCard
+    reproduced: tuple[Reproduced, ...] = ()
+    """The published Table 1 beside ours; of the whole training set of PanTS alone."""
+
+    @property
+    def annotated(self) -> frozenset[str]:
+        """The structures that most cases were annotated for."""
+        return mostly_annotated(dict(self.coverage)) or self.contents.annotated or frozenset()
+
+    def compared(self) -> ComparedDataset:
+        """Its row in the comparison of datasets."""
+        manifest = self.contents.manifest
+        # An entry of a release's table may name fifteen institutions at once.
+        centres = set(manifest["centre"].to_pylist()) - {None} if self.contents.has_manifest else set()
+        scans = manifest["modality"].to_pylist().count("ct")
+        tumours = [value for value in manifest["tumour"].to_pylist() if value is not None]
+        release = self.contents.release
+        told = [row.nationality or "" for row in release.rows] if release is not None else []
+        countries = {code.strip() for text in told for code in text.split(";")} - {""}
+        return own_dataset(
+            self.name,
+            scans,
+            self.annotated,
+            tumours=sum(tumours) if tumours else None,
+            institutions=len(centres) or None,
+            countries=len(countries) or None,
+        )
+
+
+def findings_of(contents: Contents, name: str, outlier_z: float, answers: Path | None = None) -> Findings:
+    """Find everything out.
+
+    Args:
+        contents: Of the dataset.
+        name: What the page calls it.
+        outlier_z: Smallest robust z-score of an outlier.
+        answers: The maker's own answers to the data card.
+
+    Raises:
+        ConfigError: The answers are none.
+    """
+    told = replace(contents.cohort(), name=name)
+    return Findings(
+        name,
+        contents,
+        told,
+        find_missing(contents),
+        coverage(contents),
+        find_outliers(contents, outlier_z),
+        replace(data_card(contents, answers), name=name),
+        held_against_published(told) if is_whole_release(contents) else (),
+    )
+
+
+def is_whole_release(contents: Contents) -> bool:
+    """Whether it is the training set of PanTS, all of it."""
+    is_release = contents.source is not None and contents.source.name == _RELEASE
+    return is_release and contents.cases == published_table().cases

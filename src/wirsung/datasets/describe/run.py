@@ -1,0 +1,178 @@
+"""The stage `describe`: read the tables of one dataset or several, and write what they say."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wirsung.compute.atomic import write_text
+from wirsung.datasets.comparison import comparison_rows
+from wirsung.datasets.contents import contents_of, distinctly_named
+from wirsung.datasets.croissant import croissant_of
+from wirsung.datasets.describe.errata import repair_rows
+from wirsung.datasets.describe.findings import Findings, findings_of
+from wirsung.datasets.describe.page import description_page
+from wirsung.datasets.describe.pictures import outlier_pictures
+from wirsung.datasets.describe.settings import DescribeSettings
+from wirsung.datasets.tables.published import as_rows
+from wirsung.datasets.tables.rendering import cells, rows_as_csv, rows_as_latex, rows_as_markdown
+from wirsung.datasets.tables.table_one import TableOne, side_by_side
+from wirsung.errors import ConfigError
+from wirsung.pages.template import write_page
+
+PAGE_FILE = "description.html"
+_TABLE_ONE = "Table 1: who is in it, and how two datasets differ"
+_COMPARISON = "Table 3: beside the public datasets of the PanTS paper"
+_SUFFIXES = {".csv": rows_as_csv, ".md": rows_as_markdown, ".tex": rows_as_latex}
+
+
+@dataclass(frozen=True)
+class Described:
+    """What `describe` wrote."""
+
+    out: Path
+    names: tuple[str, ...]
+    files: dict[str, str]
+    """Name of each file beside the page to what it holds."""
+    outliers: int
+    not_stated: int
+    """Questions of the data cards without an answer."""
+
+    def lines(self) -> list[str]:
+        """For the terminal."""
+        return [
+            f"{', '.join(self.names)}: {self.outliers:,} outlying values; {self.not_stated} questions of the "
+            "data card are open.",
+            f"The page: {self.out / PAGE_FILE}",
+        ]
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs."""
+        return {
+            "datasets": list(self.names),
+            "page": str(self.out / PAGE_FILE),
+            "files": self.files,
+            "outliers": self.outliers,
+            "not_stated": self.not_stated,
+        }
+
+
+def describe(settings: DescribeSettings) -> Described:
+    """Write the page, the tables, the data card and the Croissant file; the datasets are only read.
+
+    Raises:
+        ConfigError: No dataset is named, or the data card's answers are none.
+        ManifestError: A folder is no dataset, or a table is damaged.
+    """
+    if not settings.datasets:
+        msg = "No dataset is named. Give one or more, as in: wirsung describe DATASET --out DIR"
+        raise ConfigError(msg)
+    if settings.answers is not None and len(settings.datasets) > 1:
+        msg = "--answers holds those of one dataset. Put a datacard.toml into each dataset's folder instead."
+        raise ConfigError(msg)
+    found = [contents_of(path) for path in settings.datasets]
+    every = [
+        findings_of(contents, name, settings.outlier_z, settings.answers)
+        for contents, name in zip(found, distinctly_named(found), strict=True)
+    ]
+    table = side_by_side([item.cohort for item in every])
+    files = {**_write_tables(settings.out, every, table), **_write_cards(settings.out, every)}
+    share = -(-settings.pictures // len(every))
+    pictures = [block for item in every for block in outlier_pictures(item.contents, item.outliers, share)]
+    page = description_page(every, table, pictures, files, settings.outlier_z)
+    write_page(settings.out / PAGE_FILE, page)
+    return Described(
+        settings.out,
+        tuple(item.name for item in every),
+        files,
+        sum(len(item.outliers) for item in every),
+        sum(not answer.is_stated for item in every for answer in item.card.answers),
+    )
+
+
+def _write_tables(out: Path, every: Sequence[Findings], table: TableOne) -> dict[str, str]:
+    """Write the tables; each file's name and what it holds."""
+    files = {}
+    told = (("table_one", cells(table), _TABLE_ONE), ("datasets", _comparison(every), _COMPARISON))
+    for stem, rows, what in told:
+        for suffix, rendered in _SUFFIXES.items():
+            write_text(out / f"{stem}{suffix}", rendered(rows))
+            files[f"{stem}{suffix}"] = what
+    lists = {
+        "missing.csv": (_missing_rows(every), "how many cases lack each value"),
+        "coverage.csv": (_coverage_rows(every), "each structure: present, empty, not annotated"),
+        "outliers.csv": (_outlier_rows(every), "every outlying value with its reason"),
+    }
+    for item in every:
+        if item.reproduced:
+            lists["published.csv"] = (as_rows(item.reproduced), "the published Table 1 beside ours")
+        if item.contents.release is not None:
+            name = f"repairs{_suffix(item, every)}.csv"
+            lists[name] = (repair_rows(item.contents), f"what was repaired in the table of {item.name}")
+    for name, (rows, what) in lists.items():
+        write_text(out / name, rows_as_csv(rows))
+        files[name] = what
+    return files
+
+
+def _write_cards(out: Path, every: Sequence[Findings]) -> dict[str, str]:
+    files = {}
+    for item in every:
+        suffix = _suffix(item, every)
+        write_text(out / f"data_card{suffix}.md", item.card.as_markdown())
+        write_text(out / f"open_questions{suffix}.toml", item.card.open_questions())
+        files[f"data_card{suffix}.md"] = f"the data card of {item.name}"
+        files[f"open_questions{suffix}.toml"] = f"what it does not tell of {item.name}, to be filled in"
+        if item.contents.dataset is not None:
+            text = json.dumps(croissant_of(item.contents, item.card), indent=2, ensure_ascii=False)
+            write_text(out / f"croissant{suffix}.json", text + "\n")
+            files[f"croissant{suffix}.json"] = (
+                f"{item.name} as Croissant 1.1; belongs beside its dataset.toml"
+            )
+    return files
+
+
+def _suffix(item: Findings, every: Sequence[Findings]) -> str:
+    """What tells the files of several datasets apart."""
+    if len(every) == 1:
+        return ""
+    plain = re.sub(r"[^\w.-]+", "_", item.name).strip("_")
+    same = [re.sub(r"[^\w.-]+", "_", other.name).strip("_") for other in every].count(plain) > 1
+    return f"-{plain}-{list(every).index(item) + 1}" if same else f"-{plain}"
+
+
+def _comparison(every: Sequence[Findings]) -> list[list[str]]:
+    return comparison_rows([item.compared() for item in every])
+
+
+def _missing_rows(every: Sequence[Findings]) -> list[list[str]]:
+    rows = [["dataset", "value", "missing", "cases"]]
+    for item in every:
+        counts = item.missing.counts.items()
+        rows += [[item.name, title, str(count), str(item.missing.cases)] for title, count in counts]
+    return rows
+
+
+def _coverage_rows(every: Sequence[Findings]) -> list[list[str]]:
+    rows = [["dataset", "structure", "present", "empty", "not_annotated"]]
+    for item in every:
+        rows += [
+            [item.name, name, str(found.present), str(found.empty), str(found.not_annotated)]
+            for name, found in item.coverage.items()
+        ]
+    return rows
+
+
+def _outlier_rows(every: Sequence[Findings]) -> list[list[str]]:
+    rows = [["dataset", "case", "structure", "quantity", "value", "unit", "median", "robust_z", "reason"]]
+    for item in every:
+        rows += [
+            [
+                *(item.name, found.case, found.structure, found.quantity, repr(found.value), found.unit),
+                *(repr(found.median), f"{found.robust_z:.2f}", found.reason),
+            ]
+            for found in item.outliers
+        ]
+    return rows
