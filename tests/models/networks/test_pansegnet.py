@@ -1,4 +1,4 @@
-"""The released PanSegNet: what networks of its definition must show. Its weights are held in test_v1_checkpoint."""
+"""The released PanSegNet: what its definition says. Its answers are held in test_v1_checkpoint."""
 
 import math
 
@@ -84,7 +84,7 @@ def test_the_position_table_is_that_of_vaswani():
 def test_it_takes_the_patch_that_it_was_made_for_and_no_other():
     network = PanSegNet(1, 3, **SMALL).eval()
     assert network(torch.randn(2, 1, 8, 16, 16)).shape == (2, 3, 8, 16, 16)
-    with pytest.raises(ConfigError, match="patches of 8 x 16 x 16 voxels only.*64 rows.*has 128 tokens"):
+    with pytest.raises(ConfigError, match=r"patches of 8 x 16 x 16 voxels only.*64 rows.*has 128 tokens"):
         network(torch.randn(1, 1, 16, 16, 16))
 
 
@@ -137,7 +137,7 @@ def test_fit_keeps_what_a_plan_of_its_own_says(plans_content):
 def test_patches_that_do_not_fit_are_refused_with_one_that_would(plans_content):
     table = plans_content["configurations"]["3d_fullres"]
     table["patch_size"] = [4, 4, 4]
-    with pytest.raises(ConfigError, match="leaves one. A patch of 8 x 8 x 8 would do"):
+    with pytest.raises(ConfigError, match=r"leaves one\. A patch of 8 x 8 x 8 would do"):
         fit(parse_plans(plans_content).configuration("3d_fullres"))
     table["patch_size"] = [16, 17, 16]
     with pytest.raises(ConfigError, match="16 x 16 x 16 would do"):

@@ -145,7 +145,7 @@ def test_nnunet_builds_it_from_a_plan():
 def test_patches_that_do_not_fit_are_refused_with_one_that_would(plans_content):
     table = plans_content["configurations"]["3d_fullres"]
     table["patch_size"] = [4, 4, 4]
-    with pytest.raises(ConfigError, match="leaves one. A patch of 8 x 8 x 8 would do"):
+    with pytest.raises(ConfigError, match=r"leaves one\. A patch of 8 x 8 x 8 would do"):
         fit(parse_plans(plans_content).configuration("3d_fullres"))
     table["patch_size"] = [16, 17, 16]
     with pytest.raises(ConfigError, match="16 x 16 x 16 would do"):

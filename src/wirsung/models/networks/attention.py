@@ -58,7 +58,8 @@ def linear_attention(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor
         kept = sharp * (plain.norm(dim=-1, keepdim=True) / sharp.norm(dim=-1, keepdim=True))
         context = kept.transpose(-2, -1) @ value.float()
         total = weight @ kept.sum(-2).unsqueeze(-1)
-        return ((weight @ context) / total).to(value.dtype)
+        made: torch.Tensor = (weight @ context) / total
+        return made.to(value.dtype)
 
 
 def _floored(tokens: torch.Tensor) -> torch.Tensor:

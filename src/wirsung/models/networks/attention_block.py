@@ -83,7 +83,8 @@ class HeadMixing(nn.Module):
         return made
 
     def _split(self, grid: torch.Tensor) -> torch.Tensor:
-        return grid.flatten(1, 3).unflatten(2, (self.heads, -1)).transpose(1, 2)
+        batch, *_, channels = grid.shape
+        return grid.reshape(batch, -1, self.heads, channels // self.heads).transpose(1, 2)
 
 
 class ConvMixing(nn.Module):

@@ -129,7 +129,7 @@ def fit(configuration: Configuration, attention: Attention = "auto") -> dict[str
     """The arguments for nnU-Net's plan; a plan of a residual encoder gets one, any other a plain one.
 
     The kind of attention is settled here, by the tokens of the patch, and then is part of the plan: what a
-    network computes never depends on the size of its input. A plan that names this network keeps what it says.
+    network computes never depends on the size of its input. A plan of this network's own keeps what it says.
 
     Raises:
         ConfigError: The patch is no multiple of the strides, or leaves a single token at the bottleneck; the

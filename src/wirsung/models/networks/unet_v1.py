@@ -28,8 +28,8 @@ class ConvUnit(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, kernel: Sequence[int], stride: Sequence[int]) -> None:
         super().__init__()
-        padding = [(size - 1) // 2 for size in kernel]
-        self.conv = nn.Conv3d(inputs, outputs, tuple(kernel), tuple(stride), padding)
+        padding = _shape([(size - 1) // 2 for size in kernel])
+        self.conv = nn.Conv3d(inputs, outputs, _shape(kernel), _shape(stride), padding)
         self.instnorm = nn.InstanceNorm3d(outputs, eps=1e-5, affine=True)
         self.lrelu = nn.LeakyReLU(0.01, inplace=True)
 
@@ -103,7 +103,7 @@ class UNetV1(nn.Module):
         self.seg_outputs = nn.ModuleList()
         for stage in reversed(range(pools)):
             below, skip = features_per_stage[stage + 1], features_per_stage[stage]
-            stride = tuple(strides[stage + 1])
+            stride = _shape(strides[stage + 1])
             kernel = kernel_sizes[stage + 1 if decoder_kernels == "deeper" else stage]
             self.tu.append(nn.ConvTranspose3d(below, skip, stride, stride, bias=False))
             self.conv_blocks_localization.append(_pair(2 * skip, skip, convolutions, kernel))
@@ -165,8 +165,7 @@ def divisor_of(strides: Sequence[Sequence[int]]) -> Shape:
         >>> divisor_of([[1, 1, 1], [1, 2, 2], [2, 2, 2]])
         (2, 4, 4)
     """
-    first, second, third = (math.prod(int(item[axis]) for item in strides) for axis in range(3))
-    return first, second, third
+    return _shape([math.prod(int(item[axis]) for item in strides) for axis in range(3)])
 
 
 def check_stages(
@@ -184,6 +183,11 @@ def check_stages(
             f"({len(strides)}), and at least 2."
         )
         raise ValueError(msg)
+
+
+def _shape(values: Sequence[int]) -> Shape:
+    first, second, third = (int(value) for value in values)
+    return first, second, third
 
 
 def _pair(
