@@ -22,16 +22,18 @@ STEP_MM = 3.0
 """Between two levels."""
 
 _CLIP_HU = (-1000, 1000)
-_RANGE_HU = (-200.0, 300.0)
+RANGE_HU = (-200.0, 300.0)
+"""What a level tells apart."""
 _BODY_HU = -150
 """Fat and all that is denser."""
-_BLOCKS = 8
+BLOCKS = 8
+"""Along each side of a level."""
 _BLOCK_MM = 40.0
 _SMOOTH_MM = 9.0
 _CENTRE_MM = 21.0
-_FEWEST_LEVELS = 12
+FEWEST_LEVELS = 12
 """Of 3 mm: what is shorter, or overlaps less, is too little to know a scan by."""
-_LEAST_OVERLAP = 0.6
+LEAST_OVERLAP = 0.6
 """Of the shorter scan."""
 _PERCENTILES = (1.0, 99.0)
 _ANCHORS = (0.3, 0.4, 0.5, 0.6, 0.7)
@@ -81,12 +83,36 @@ def rps_sha256(volume: Volume, *, is_ct: bool) -> str:
     return digest.hexdigest()
 
 
+def values_sha256(volume: Volume, *, is_ct: bool) -> str:
+    """The checksum of the sides and of how often each value occurs, the same in any order of the voxels.
+
+    A copy whose header was lost lies turned, and no order of axes that it names is the right one; this knows
+    it again all the same. CT is clipped to -1000 to 1000 HU first.
+
+    Example:
+        >>> volume = Volume(np.arange(24, dtype=np.int16).reshape(2, 3, 4), np.eye(4))
+        >>> mirrored = Volume(volume.voxels[::-1].transpose(1, 2, 0), np.diag([9, 9, 9, 1]))
+        >>> values_sha256(volume, is_ct=True) == values_sha256(mirrored, is_ct=True)
+        True
+    """
+    voxels = np.clip(volume.voxels, *_CLIP_HU) if is_ct else volume.voxels
+    if voxels.dtype == np.int16:
+        counts = np.bincount(voxels.ravel(order="K").astype(np.int32) + 2**15)
+        values = np.flatnonzero(counts)
+        counts, values = counts[values], values - 2**15
+    else:
+        values, counts = np.unique(voxels, return_counts=True)
+    digest = hashlib.sha256(repr(sorted(volume.shape)).encode())
+    digest.update(values.astype("<f8").tobytes() + counts.astype("<i8").tobytes())
+    return digest.hexdigest()
+
+
 def fingerprint(volume: Volume, *, is_ct: bool) -> Fingerprint | None:
     """The fingerprint of a scan; None where it is too short, or too narrow to hold a block."""
     turned = reorient(volume, "RPS")
     width_mm = min(turned.shape[axis] * turned.spacing_mm[axis] for axis in (0, 1))
     height_mm = turned.shape[2] * turned.spacing_mm[2]
-    if width_mm < _BLOCKS * _BLOCK_MM / 2 or height_mm < _FEWEST_LEVELS * STEP_MM:
+    if width_mm < BLOCKS * _BLOCK_MM / 2 or height_mm < FEWEST_LEVELS * STEP_MM:
         return None
     low, high, body = _range(turned.voxels, is_ct=is_ct)
     centres = _centres(turned, body)
@@ -100,8 +126,8 @@ def fingerprint(volume: Volume, *, is_ct: bool) -> Fingerprint | None:
         inside = along.sum(axis=1)[:, None] * across.sum(axis=1)[None, :]
         means.append(along @ grey @ across.T / np.maximum(inside, 1e-6))
     profile = np.array(means, dtype=np.float64).reshape(len(means), -1)
-    span = _RANGE_HU[1] - _RANGE_HU[0]
-    return Fingerprint((_even(profile, turned.spacing_mm[2]) * span + _RANGE_HU[0]).astype(np.float32), is_ct)
+    span = RANGE_HU[1] - RANGE_HU[0]
+    return Fingerprint((_even(profile, turned.spacing_mm[2]) * span + RANGE_HU[0]).astype(np.float32), is_ct)
 
 
 def distance_hu(one: Fingerprint, other: Fingerprint) -> float:
@@ -118,7 +144,7 @@ def distance_hu(one: Fingerprint, other: Fingerprint) -> float:
     if one.is_ct != other.is_ct:
         return float("inf")
     a, b = one.levels, other.levels
-    least = max(_FEWEST_LEVELS, int(np.ceil(_LEAST_OVERLAP * min(len(a), len(b)))))
+    least = max(FEWEST_LEVELS, int(np.ceil(LEAST_OVERLAP * min(len(a), len(b)))))
     best = float("inf")
     for shift in range(least - len(b), len(a) - least + 1):
         first, second = a[max(shift, 0) :], b[max(-shift, 0) :]
@@ -173,7 +199,7 @@ def _candidates(
 
 def _coarse(levels: NDArray[np.float32]) -> NDArray[np.float32]:
     """Means of two by two blocks."""
-    half = _BLOCKS // 2
+    half = BLOCKS // 2
     means = levels.reshape(len(levels), half, 2, half, 2).mean(axis=(2, 4), dtype=np.float32)
     return np.asarray(means.reshape(len(levels), -1), dtype=np.float32)
 
@@ -181,7 +207,7 @@ def _coarse(levels: NDArray[np.float32]) -> NDArray[np.float32]:
 def _range(voxels: Voxels, *, is_ct: bool) -> tuple[float, float, float]:
     """Darkest and brightest that count, and what is darker than the body."""
     if is_ct:
-        return *_RANGE_HU, _BODY_HU
+        return *RANGE_HU, _BODY_HU
     low, high = (float(value) for value in np.percentile(voxels, _PERCENTILES))
     high = max(high, low + 1e-6)
     return low, high, low + 0.1 * (high - low)
@@ -210,7 +236,7 @@ def _middle(shadow: NDArray[np.int64]) -> float:
 def _weights(length: int, spacing_mm: float, centre: float) -> NDArray[np.float32]:
     """How much of each voxel lies in each block, blocks by voxels; the sum of a block is its voxels."""
     places = np.arange(length)
-    edges = (np.arange(_BLOCKS + 1) - _BLOCKS / 2) * _BLOCK_MM / spacing_mm + centre
+    edges = (np.arange(BLOCKS + 1) - BLOCKS / 2) * _BLOCK_MM / spacing_mm + centre
     lower = np.maximum(edges[:-1, None], places[None, :] - 0.5)
     upper = np.minimum(edges[1:, None], places[None, :] + 0.5)
     return np.asarray(np.maximum(upper - lower, 0), dtype=np.float32)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -100,7 +100,7 @@ _MANIFEST_SCHEMA = pa.schema(
     ],
     metadata=_VERSION,
 )
-_STRUCTURES_SCHEMA = pa.schema(
+STRUCTURES_SCHEMA = pa.schema(
     [
         pa.field("case", _TEXT, nullable=False),
         pa.field("structure", _TEXT, nullable=False),
@@ -113,8 +113,6 @@ _STRUCTURES_SCHEMA = pa.schema(
     metadata=_VERSION,
 )
 
-_Row = TypeVar("_Row", ManifestRow, StructureRow)
-
 
 def write_manifest(root: Path, rows: Iterable[ManifestRow]) -> None:
     """Write `manifest.parquet`, sorted by case.
@@ -124,7 +122,8 @@ def write_manifest(root: Path, rows: Iterable[ManifestRow]) -> None:
     """
     sorted_rows = sorted(rows, key=lambda row: row.case)
     _check_unique([row.case for row in sorted_rows], root / MANIFEST_FILE)
-    _write(root / MANIFEST_FILE, sorted_rows, _MANIFEST_SCHEMA)
+    table = pa.Table.from_pylist([asdict(row) for row in sorted_rows], schema=_MANIFEST_SCHEMA)
+    write_table(root / MANIFEST_FILE, table)
 
 
 def read_manifest(root: Path) -> pa.Table:
@@ -133,12 +132,12 @@ def read_manifest(root: Path) -> pa.Table:
     Raises:
         ManifestError: It is missing, no Parquet, or columns are missing or of another type.
     """
-    return _read(root / MANIFEST_FILE, _MANIFEST_SCHEMA)
+    return read_table(root / MANIFEST_FILE, _MANIFEST_SCHEMA)
 
 
 def write_structures(root: Path, rows: Iterable[StructureRow]) -> None:
     """Write `structures.parquet`, sorted by case; the rows of one case stay in their order."""
-    _write(root / STRUCTURES_FILE, sorted(rows, key=lambda row: row.case), _STRUCTURES_SCHEMA)
+    write_table(root / STRUCTURES_FILE, structures_table(sorted(rows, key=lambda row: row.case)))
 
 
 def read_structures(root: Path) -> pa.Table:
@@ -147,7 +146,7 @@ def read_structures(root: Path) -> pa.Table:
     Raises:
         ManifestError: As in `read_manifest`.
     """
-    return _read(root / STRUCTURES_FILE, _STRUCTURES_SCHEMA)
+    return read_table(root / STRUCTURES_FILE, STRUCTURES_SCHEMA)
 
 
 def manifest_rows(dataset: Dataset) -> tuple[ManifestRow, ...]:
@@ -164,17 +163,26 @@ def manifest_rows(dataset: Dataset) -> tuple[ManifestRow, ...]:
             ManifestRow(case.id, case.id, modality=case.modality, subset=case.subset)
             for case in dataset.cases
         )
-    rows = {row["case"]: _manifest_row(row) for row in read_manifest(dataset.root).to_pylist()}
+    rows = rows_of_manifest(dataset.root)
     ids = {case.id for case in dataset.cases}
     odd = sorted(ids.symmetric_difference(rows))
     if odd:
         where = "the folders but not the manifest" if odd[0] in ids else "the manifest but not the folders"
         msg = (
             f"{dataset.root}: case {odd[0]} is in {where} ({len(odd)} such cases). "
-            "Run wirsung curate again to mend it."
+            "Run wirsung curate again to mend it, or wirsung catalog where it was not curated."
         )
         raise ManifestError(msg)
     return tuple(rows[case.id] for case in dataset.cases)
+
+
+def rows_of_manifest(root: Path) -> dict[str, ManifestRow]:
+    """The rows of `manifest.parquet` by case, whatever the folders hold.
+
+    Raises:
+        ManifestError: As in `read_manifest`.
+    """
+    return {row["case"]: _manifest_row(row) for row in read_manifest(root).to_pylist()}
 
 
 def _manifest_row(row: dict[str, Any]) -> ManifestRow:
@@ -188,24 +196,40 @@ def _check_unique(cases: Sequence[str], path: Path) -> None:
             raise ManifestError(msg)
 
 
-def _write(path: Path, rows: Sequence[_Row], schema: pa.Schema) -> None:
-    table = pa.Table.from_pylist([asdict(row) for row in rows], schema=schema)
+def structures_table(rows: Iterable[StructureRow]) -> pa.Table:
+    """The rows as `structures.parquet` holds them, in their order."""
+    return pa.Table.from_pylist([asdict(row) for row in rows], schema=STRUCTURES_SCHEMA)
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """Write a table, whole or not at all.
+
+    Raises:
+        StorageError: It can't be written.
+    """
     with atomic_path(path) as partial:
-        pq.write_table(table, partial)
+        pq.write_table(table, partial, compression="zstd")
 
 
-def _read(path: Path, schema: pa.Schema) -> pa.Table:
+def read_table(path: Path, schema: pa.Schema, verb: str = "curate") -> pa.Table:
+    """The columns of the schema, in its order.
+
+    Raises:
+        ManifestError: The file is missing, no Parquet, or columns are missing or of another type; the message
+            names the verb that writes it.
+    """
     if not path.is_file():
-        msg = f"{path} is not there. Make the dataset with: wirsung curate SRC OUT"
+        call = "curate SRC OUT" if verb == "curate" else f"{verb} {path.parent}"
+        msg = f"{path} is not there. Make {'the dataset' if verb == 'curate' else 'it'} with: wirsung {call}"
         raise ManifestError(msg)
     try:
         table = pq.read_table(path)
     except (pa.ArrowException, OSError) as error:
-        msg = f"{path} is damaged or not Parquet. Run wirsung curate again to write it anew."
+        msg = f"{path} is damaged or not Parquet. Run wirsung {verb} again to write it anew."
         raise ManifestError(msg) from error
     missing = [name for name in schema.names if name not in table.column_names]
     if missing:
-        msg = f"{path} lacks the columns {', '.join(missing)}. Run wirsung curate again to write it anew."
+        msg = f"{path} lacks the columns {', '.join(missing)}. Run wirsung {verb} again to write it anew."
         raise ManifestError(msg)
     try:
         return table.select(schema.names).cast(schema)

@@ -1,7 +1,8 @@
 """`wirsung query`: ask a dataset's tables in SQL, and nothing else.
 
-The tables are `cases` (the manifest) and `structures` (what was measured of each mask). The query runs in
-memory: it can't change the dataset, open another file or reach a network.
+The tables are `cases` (the manifest), `structures` and `lesions` (what was measured of each) and
+`fingerprints` (what each scan is known again by). The query runs in memory: it can't change the dataset, open
+another file or reach a network.
 """
 
 import csv
@@ -18,10 +19,16 @@ import pyarrow.parquet as pq
 import tyro
 
 from wirsung.compute.atomic import atomic_path, write_text
+from wirsung.datasets.catalog_tables import FINGERPRINTS_FILE, LESIONS_FILE, read_fingerprints, read_lesions
 from wirsung.datasets.manifest import MANIFEST_FILE, STRUCTURES_FILE, read_manifest, read_structures
 from wirsung.errors import ConfigError, ManifestError
 
-TABLES = {"cases": MANIFEST_FILE, "structures": STRUCTURES_FILE}
+TABLES = {
+    "cases": MANIFEST_FILE,
+    "structures": STRUCTURES_FILE,
+    "lesions": LESIONS_FILE,
+    "fingerprints": FINGERPRINTS_FILE,
+}
 """Table to file."""
 
 _FORMATS = (".csv", ".parquet", ".json")
@@ -31,7 +38,7 @@ _LOCKS = ("SET enable_external_access = false", "SET lock_configuration = true")
 
 @dataclass(frozen=True)
 class QuerySettings:
-    """Ask a dataset's tables, `cases` and `structures`, in SQL."""
+    """Ask a dataset's tables, cases, structures, lesions and fingerprints, in SQL."""
 
     dataset: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="DATASET")]
     """The dataset; only read."""
@@ -92,21 +99,31 @@ def ask(root: Path, sql: str) -> pa.Table:
         ManifestError: As in `read_manifest`.
     """
     with duckdb.connect(":memory:") as connection:
-        connection.register("cases", read_manifest(root))
-        if (root / STRUCTURES_FILE).is_file():
-            connection.register("structures", read_structures(root))
+        for name, table in _tables(root).items():
+            connection.register(name, table)
         for lock in _LOCKS:
             connection.execute(lock)
         try:
             rows = connection.sql(sql)
             return pa.table({}) if rows is None else rows.to_arrow_table()
         except duckdb.CatalogException as error:
-            if "structures" in str(error) and not (root / STRUCTURES_FILE).is_file():
-                msg = f"{root} has no {STRUCTURES_FILE}: nothing was measured of its masks. Curate it anew."
-                raise ManifestError(msg) from error
+            for name, file in TABLES.items():
+                if f"name {name} " in str(error) and not (root / file).is_file():
+                    msg = f"{root} has no {file}: nothing was measured yet. Run: wirsung catalog {root}"
+                    raise ManifestError(msg) from error
             raise ConfigError(_told(error)) from error
         except duckdb.Error as error:
             raise ConfigError(_told(error)) from error
+
+
+def _tables(root: Path) -> dict[str, pa.Table]:
+    """The tables that are there; the manifest must be. Of fingerprints not the levels, which are bytes."""
+    found = {"cases": read_manifest(root)}
+    readers = {"structures": read_structures, "lesions": read_lesions, "fingerprints": read_fingerprints}
+    found |= {name: read(root) for name, read in readers.items() if (root / TABLES[name]).is_file()}
+    if "fingerprints" in found:
+        found["fingerprints"] = found["fingerprints"].drop_columns(["levels"])
+    return found
 
 
 def _told(error: duckdb.Error) -> str:
