@@ -97,7 +97,7 @@ def estimate(
     classes: int,
     *,
     rates: "Rates | None" = None,
-    **arguments: Any,  # noqa: ANN401 - each network has its own
+    arguments: Mapping[str, Any] | None = None,
 ) -> Cost:
     """What a network needs for a configuration: nothing is allocated for it.
 
@@ -120,12 +120,16 @@ def estimate(
 
     deep = entry(network).deep_supervision
     drawn = blueprint(
-        lambda: build_network(network, configuration, channels, classes, deep_supervision=deep, **arguments)
+        lambda: build_network(
+            network, configuration, channels, classes, deep_supervision=deep, arguments=arguments
+        )
     )
     patch = configuration.patch_size
     shape = (configuration.batch_size, channels, *patch)
     single, mixed = (trace_training(drawn, shape, classes, mixed=kind) for kind in (False, True))
-    drawn_once = blueprint(lambda: build_network(network, configuration, channels, classes, **arguments))
+    drawn_once = blueprint(
+        lambda: build_network(network, configuration, channels, classes, arguments=arguments)
+    )
     alone = trace_inference(drawn_once, (1, channels, *patch), mixed=False)
     parameters = count_parameters(drawn)
     return Cost(

@@ -25,7 +25,7 @@ def build_network(
     classes: int,
     *,
     deep_supervision: bool = False,
-    **arguments: Any,  # noqa: ANN401 - each network has its own
+    arguments: Mapping[str, Any] | None = None,
 ) -> "nn.Module":
     """A network of the catalog with fresh weights, fitted to nnU-Net's plan.
 
@@ -47,7 +47,7 @@ def build_network(
         msg = f"The network {name} has no deep supervision. Build it without."
         raise ConfigError(msg)
     fitted = architecture_of(item, configuration)
-    wanted = replace(fitted, arguments={**fitted.arguments, **arguments})
+    wanted = replace(fitted, arguments={**fitted.arguments, **(arguments or {})})
     return build_architecture(wanted, channels=channels, classes=classes, deep_supervision=deep_supervision)
 
 

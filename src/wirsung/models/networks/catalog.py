@@ -26,6 +26,7 @@ class Published:
     channels: int
     classes: int
     patch_size: tuple[int, int, int]
+    spacing_mm: tuple[float, float, float]
     arguments: Mapping[str, Any]
     """Of the class, in place of what `fit` says."""
     ours: int
@@ -186,6 +187,7 @@ def _entry(name: str, table: Mapping[str, Any]) -> Entry:
 
 def _published(table: Mapping[str, Any]) -> Published:
     deep, high, wide = table["patch"]
+    thick, tall, broad = table.get("spacing_mm", (1.0, 1.0, 1.0))
     return Published(
         parameters=table["parameters"],
         source=table["source"],
@@ -193,6 +195,7 @@ def _published(table: Mapping[str, Any]) -> Published:
         channels=table["channels"],
         classes=table["classes"],
         patch_size=(deep, high, wide),
+        spacing_mm=(thick, tall, broad),
         arguments=table.get("arguments", {}),
         ours=table["ours"],
     )

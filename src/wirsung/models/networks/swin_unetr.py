@@ -8,6 +8,7 @@ from typing import Any
 
 from monai.networks.nets.swin_unetr import SwinUNETR
 
+from wirsung.errors import ConfigError
 from wirsung.models.networks.supervision import Switch, refuse_deep_supervision
 from wirsung.models.networks.topology import check_divisible
 from wirsung.models.plans import Configuration
@@ -18,13 +19,14 @@ _DIVISOR = (32, 32, 32)
 class SwinUnetr(SwinUNETR):
     """Swin UNETR of the paper's size: (batch, channel, D, H, W) to logits (batch, class, D, H, W).
 
-    Each axis must be a multiple of 32; any such patch fits the same weights.
+    Each axis must be a multiple of 32, one of them more than 32; any such patch fits the same weights.
 
     Args:
         input_channels: Of the image.
         num_classes: Background included.
         deep_supervision: Must be False.
         feature_size: Feature maps at full resolution, a multiple of 12.
+        window: Tokens along each axis within which the attention looks.
         use_v2: A residual convolution before each stage, as in MONAI's version 2.
 
     Raises:
@@ -41,11 +43,16 @@ class SwinUnetr(SwinUNETR):
         *,
         deep_supervision: bool = False,
         feature_size: int = 48,
+        window: int = 7,
         use_v2: bool = False,
     ) -> None:
         refuse_deep_supervision("Swin UNETR", deep_supervision)
         super().__init__(
-            in_channels=input_channels, out_channels=num_classes, feature_size=feature_size, use_v2=use_v2
+            in_channels=input_channels,
+            out_channels=num_classes,
+            feature_size=feature_size,
+            window_size=window,
+            use_v2=use_v2,
         )
         self.decoder = Switch()
 
@@ -54,7 +61,13 @@ def fit(configuration: Configuration) -> dict[str, Any]:
     """The arguments for a plan: Swin UNETR takes any patch whose axes are multiples of 32, and needs none.
 
     Raises:
-        ConfigError: The patch is no multiple of 32 along each axis.
+        ConfigError: The patch is no multiple of 32 along each axis, or is 32 along all of them.
     """
     check_divisible(configuration.patch_size, _DIVISOR, "Swin UNETR")
+    if configuration.patch_size == _DIVISOR:
+        msg = (
+            "Swin UNETR normalises over its lowest resolution, of which a patch of 32 x 32 x 32 leaves one "
+            "voxel. A patch of 64 x 64 x 64 would do."
+        )
+        raise ConfigError(msg)
     return {"feature_size": 48}
