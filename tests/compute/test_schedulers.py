@@ -1,3 +1,4 @@
+import gc
 import sys
 from types import SimpleNamespace
 
@@ -7,7 +8,7 @@ from wirsung.compute import schedulers
 from wirsung.compute.schedulers import connected
 from wirsung.errors import ConfigError, MissingDependencyError
 
-pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
+distributed = pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
 
 
 def connect(address):
@@ -33,6 +34,8 @@ def test_an_address_where_nobody_answers_is_a_wrong_call(address, monkeypatch):
     monkeypatch.setattr(schedulers, "_ANSWER_S", 0.3)
     with pytest.raises(ConfigError, match="No Dask scheduler answers at"):
         connect(address)
+    left = [item for item in gc.get_objects() if type(item) is distributed.Client and item.status != "closed"]
+    assert left == []
 
 
 @pytest.mark.parametrize(
@@ -72,7 +75,6 @@ def test_without_dask_jobqueue_the_extra_is_named(tmp_path, monkeypatch):
 @pytest.fixture
 def slurm_stand_in(monkeypatch):
     """dask-jobqueue with local processes as jobs: what it does with Slurm itself is its own affair."""
-    import distributed
 
     class SLURMCluster(distributed.LocalCluster):
         """As strict about its arguments as the real one."""

@@ -46,12 +46,16 @@ def connected(address: str) -> Iterator[Any]:
 
 
 def _client(where: Any) -> Any:  # noqa: ANN401 - Dask's own types are not at hand everywhere
-    distributed = importlib.import_module("distributed")
+    kind: Any = importlib.import_module("distributed").Client
+    client = kind.__new__(kind)
     try:
-        return distributed.Client(where, timeout=_ANSWER_S, set_as_default=False)
+        client.__init__(where, timeout=_ANSWER_S, set_as_default=False)
     except (OSError, ValueError) as error:
+        # Left to the garbage collector, it would be closed under whatever lock is held just then: for good.
+        client.close()
         msg = f"No Dask scheduler answers at {where}. Start one with `dask scheduler`, or mend the address."
         raise ConfigError(msg) from error
+    return client
 
 
 def _local(count: str) -> Any:  # noqa: ANN401 - as above
