@@ -1,8 +1,9 @@
 import hashlib
+import random
 
 import pytest
 
-from wirsung.datasets.fetching.download import Got, Patience, check_free, download, mismatch
+from wirsung.datasets.fetching.download import Got, Patience, Watch, check_free, download, mismatch
 from wirsung.datasets.fetching.transfer import DownloadError, Wanted
 from wirsung.errors import StorageError
 
@@ -42,6 +43,52 @@ def test_a_file_that_stalls_comes_whole(server, served, tmp_path):
 def test_a_file_that_changes_between_two_tries_is_all_of_the_new_version(server, served, tmp_path):
     server.script["/a.bin"] = [served(BODY, send_bytes=1000), served(BODY[::-1], etag='"v2"')]
     assert get(server, tmp_path).path.read_bytes() == BODY[::-1]
+
+
+class Listener(Watch):
+    def __init__(self):
+        self.shown, self.said = [], []
+
+    def show(self, done_bytes):
+        self.shown.append(done_bytes)
+
+    def say(self, text):
+        self.said.append(text)
+
+
+def test_who_waits_is_told_why_and_how_long(server, served, tmp_path):
+    server.script["/a.bin"] = [served(status=503, headers={"Retry-After": "0"}), served(BODY)]
+    listener = Listener()
+    download(Wanted(server.url("/a.bin"), "a.bin"), tmp_path, QUICK, listener)
+    assert listener.said == ["the server says 503; trying again in 0 s"]
+    assert listener.shown[-1] == len(BODY)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_whatever_a_server_does_the_file_is_one_whole_version_or_none(server, served, tmp_path, seed):
+    chance = random.Random(seed)
+    versions = [bytes(chance.randrange(256) for _ in range(chance.randrange(1, 5000))) for _ in range(3)]
+
+    def step():
+        number = chance.randrange(3)
+        return served(
+            versions[number],
+            status=chance.choice([200, 200, 200, 200, 500, 503]),
+            etag=chance.choice([f'"{number}"', f'"{number}"', f'W/"{number}"', None]),
+            last_modified=chance.choice([None, f"Mon, 0{number + 1} Jan 2024 00:00:00 GMT"]),
+            send_bytes=chance.choice([None, chance.randrange(5000)]),
+            promise_bytes=chance.choice([None, None, None, len(versions[number]) + 7]),
+            heeds_range=chance.random() < 0.8,
+            heeds_if_range=chance.random() < 0.7,
+        )
+
+    server.script["/a.bin"] = [step() for _ in range(12)]
+    try:
+        got = get(server, tmp_path)
+    except DownloadError:
+        assert not (tmp_path / "a.bin").exists()
+    else:
+        assert got.path.read_bytes() in versions
 
 
 def test_an_earlier_runs_part_is_continued(server, served, tmp_path):

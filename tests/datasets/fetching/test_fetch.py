@@ -1,14 +1,17 @@
 import hashlib
 import io
 import json
+import os
 import tarfile
 import zipfile
+from types import SimpleNamespace
 
 import pytest
 
 from wirsung.cli import main
-from wirsung.datasets.fetching.fetch import FetchSettings, fetch
+from wirsung.datasets.fetching.fetch import FetchSettings, fetch, folder_of
 from wirsung.datasets.fetching.transfer import DownloadError
+from wirsung.datasets.sources import Download
 from wirsung.errors import ConfigError, ManifestError, StorageError
 
 
@@ -102,8 +105,6 @@ def test_a_file_that_was_changed_since_is_named_and_left_alone(mine, tmp_path):
 
 
 def test_a_changed_byte_behind_an_old_time_is_found_by_recheck(mine, tmp_path):
-    import os
-
     out = tmp_path / "out"
     run(mine, out)
     before = (out / "table.csv").stat()
@@ -200,7 +201,7 @@ def test_a_disk_that_is_too_small_for_all_is_said_first(mine, server, tmp_path):
     assert not server.requests
 
 
-def test_a_source_that_wants_a_registration_says_where_and_what_then(tmp_path):
+def test_a_source_that_wants_a_registration_says_where_and_what_then(tmp_path, capsys):
     path = tmp_path / "closed.toml"
     path.write_text("""
 schema = 1
@@ -215,11 +216,20 @@ name = "as released"
 parts = [{ image = "{case}.nii.gz", label = "labels/{case}.nii.gz" }]
 """)
     said = (
-        r"A closed source can't be downloaded without you\. Register there and accept the terms\. "
+        r"closed can't be downloaded without you\. Register there and accept the terms\. "
         r"See https://example\.org/closed Then: wirsung import closed FOLDER --out DATASET"
     )
     with pytest.raises(DownloadError, match=said):
         fetch(FetchSettings(str(path), tmp_path / "out"))
+    assert "A closed source\nLicence: licence unknown" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_file_may_say_which_folder_it_is_unpacked_into():
+    assert folder_of(Download("http://x/a.zip", "a.zip")) == ""
+    assert folder_of(SimpleNamespace(file="a.zip", folder="LabelAll")) == "LabelAll"
+    with pytest.raises(ConfigError, match=r"into '\.\./x', which leads out"):
+        folder_of(SimpleNamespace(file="a.zip", folder="../x"))
 
 
 @pytest.mark.parametrize("wrong", [{"stall_s": 0.0}, {"tries": 0}])

@@ -11,6 +11,13 @@ def test_a_weak_etag_alone_lets_nothing_be_resumed():
     assert Version("u", etag='"1"', last_modified="then").validator == '"1"'
 
 
+def test_a_version_is_confirmed_by_what_was_asked_for_alone():
+    dated = Version("u", last_modified="then")
+    assert dated.is_confirmed_by(Version("u", etag='"1"', last_modified="then"))
+    assert not dated.is_confirmed_by(Version("u", etag='"1"'))
+    assert not Version("u").is_confirmed_by(Version("u"))
+
+
 def test_a_new_version_drops_the_bytes_of_the_old_one(tmp_path):
     partial = Partial(tmp_path, "a.bin")
     partial.begin(Version("u", etag='"1"'))

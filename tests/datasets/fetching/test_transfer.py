@@ -61,6 +61,17 @@ def test_two_versions_are_never_glued_though_the_server_ignores_if_range(server,
     assert partial.path.read_bytes() == BODY[::-1]
 
 
+def test_a_rest_of_a_version_unsaid_is_taken_only_where_a_checksum_will_tell(server, served, tmp_path):
+    server.script["/a.bin"] = [served(BODY, etag=None, heeds_if_range=False)]
+    partial = begun(tmp_path, server.url("/a.bin"), 1000, etag='"v1"')
+    with pytest.raises(CutError, match="does not say of which version the rest is"):
+        run(server, partial)
+    assert partial.held_bytes() == 0
+    partial = begun(tmp_path, server.url("/a.bin"), 1000, etag='"v1"')
+    run(server, partial, sha256=hashlib.sha256(BODY).hexdigest())
+    assert partial.path.read_bytes() == BODY
+
+
 def test_a_file_without_any_version_is_never_resumed(server, served, tmp_path):
     server.script["/a.bin"] = [served(BODY, etag=None)]
     partial = begun(tmp_path, server.url("/a.bin"), 1000)

@@ -3,7 +3,6 @@
 import hashlib
 import shutil
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -42,6 +41,16 @@ class Patience:
         return min(grown if asked_s is None else max(asked_s, grown), _LONGEST_PAUSE_S)
 
 
+class Watch:
+    """Somebody who is told how a download goes; this one does nothing about it."""
+
+    def show(self, done_bytes: int) -> None:
+        """So many bytes are there now."""
+
+    def say(self, text: str) -> None:
+        """Something happened that a user may wonder about."""
+
+
 @dataclass(frozen=True)
 class Got:
     """A file as it lies on the disk."""
@@ -56,7 +65,7 @@ def download(
     wanted: Wanted,
     out: Path,
     patience: Patience,
-    came: Callable[[int], None] = lambda held: None,
+    watch: Watch | None = None,
     *,
     take_changed: bool = False,
 ) -> Got:
@@ -66,7 +75,7 @@ def download(
         wanted: The file and what is known of it.
         out: The folder.
         patience: With the server.
-        came: Called with the bytes held, again and again.
+        watch: Told how it goes.
         take_changed: Keep a file that is not the published one.
 
     Raises:
@@ -86,7 +95,7 @@ def download(
         )
         raise DownloadError(msg)
     _check_disk(wanted, out, partial.held_bytes())
-    _transfer_patiently(wanted, partial, patience, came)
+    _transfer_patiently(wanted, partial, patience, watch or Watch())
     got = measured(partial.path)
     why = mismatch(got, wanted)
     if why:
@@ -102,21 +111,21 @@ def download(
     return replace(got, path=path)
 
 
-def _transfer_patiently(
-    wanted: Wanted, partial: Partial, patience: Patience, came: Callable[[int], None]
-) -> None:
+def _transfer_patiently(wanted: Wanted, partial: Partial, patience: Patience, watch: Watch) -> None:
     """Try until all is there; only a try that brings more than any before it sets the count back."""
     best = misses = 0
     while True:
         try:
-            transfer(wanted, partial, patience.stall_s, came)
+            transfer(wanted, partial, patience.stall_s, watch.show)
         except CutError as cut:
             held = partial.held_bytes()
             misses = 0 if held > best else misses + 1
             best = max(best, held)
             if misses >= patience.tries:
                 raise _given_up(wanted, cut, held) from cut
-            time.sleep(patience.before(misses, cut.pause_s))
+            pause_s = patience.before(misses, cut.pause_s)
+            watch.say(f"{cut}; trying again in {pause_s:g} s")
+            time.sleep(pause_s)
         else:
             return
 
@@ -185,4 +194,4 @@ def _check_disk(wanted: Wanted, out: Path, held: int) -> None:
 
 def _given_up(wanted: Wanted, cut: CutError, held: int) -> DownloadError:
     kept = f" {held:,} bytes are kept: run it again to go on." if held else " Run it again later."
-    return DownloadError(f"{wanted.file} can't be had from {wanted.url}: {cut}, again and again.{kept}")
+    return DownloadError(f"{wanted.file} can't be had: {cut}, again and again.{kept}")

@@ -13,6 +13,7 @@ from rich.console import Console
 from wirsung.compute.outcome import Outcome, Skip, attempt
 from wirsung.datasets.fetching.archives import FOREIGN, is_archive
 from wirsung.datasets.fetching.download import Patience, check_free, download, gigabytes, measured, mismatch
+from wirsung.datasets.fetching.names import why_refused
 from wirsung.datasets.fetching.partial import Partial, only_one
 from wirsung.datasets.fetching.progress import ByteProgress
 from wirsung.datasets.fetching.record import Entry, Record, entry_of, read_record, write_record
@@ -20,6 +21,9 @@ from wirsung.datasets.fetching.transfer import DownloadError, Wanted
 from wirsung.datasets.fetching.unpack import unpack
 from wirsung.datasets.sources import Download, Source, source_named
 from wirsung.errors import ConfigError, near_names
+
+_MOST_NAMES = 100
+"""Of what came out of an archive, so many are looked for to see whether it is still there."""
 
 
 @dataclass(frozen=True)
@@ -77,9 +81,11 @@ def fetch(settings: FetchSettings) -> Fetched:
     """
     source = source_named(settings.source)
     chosen = _chosen(source, settings)
+    _announce(source, chosen)
+    if not chosen:
+        raise _closed(source)
     with only_one(settings.out):
         job = _Job(settings, read_record(settings.out, source.name))
-        _announce(source, chosen)
         check_free(settings.out, job.missing_bytes(chosen), "what is missing")
         outcomes = [attempt(partial(job.get), item.file, item) for item in chosen]
     return Fetched(outcomes, source, settings.out)
@@ -128,7 +134,7 @@ class _Job:
         wanted = _wanted(item)
         with ByteProgress(item.file, item.bytes) as progress:
             got = download(
-                wanted, self._out, self._patience, progress.show, take_changed=self._settings.take_changed
+                wanted, self._out, self._patience, progress, take_changed=self._settings.take_changed
             )
         self._note(item, entry_of(got, Wanted(item.url, item.file) if mismatch(got, wanted) else wanted))
 
@@ -149,13 +155,29 @@ class _Job:
         self._note(item, replace(found, modified_ns=path.stat().st_mtime_ns))
 
     def _unpack(self, item: Download, path: Path) -> None:
+        folder = folder_of(item)
         with ByteProgress(f"{item.file} unpacking") as progress:
-            done = unpack(path, self._out, progress.show)
-        self._note(item, replace(self._record.files[item.file], unpacked=done.names))
+            done = unpack(path, self._out / folder, progress.show)
+        names = (folder,) if folder else done.names[:_MOST_NAMES]
+        self._note(item, replace(self._record.files[item.file], unpacked=names))
 
     def _note(self, item: Download, entry: Entry) -> None:
         self._record = self._record.with_entry(item.file, entry)
         write_record(self._out, self._record)
+
+
+def folder_of(item: Download) -> str:
+    """The folder below OUT that a file is unpacked into; empty for OUT itself.
+
+    Raises:
+        ConfigError: Its name leads out, or can't be a folder everywhere.
+    """
+    folder = str(getattr(item, "folder", ""))
+    why = why_refused(folder) if folder else None
+    if why:
+        msg = f"{item.file} is to be unpacked into {folder!r}, which {why}. Mend the source's TOML."
+        raise ConfigError(msg)
+    return folder
 
 
 def _wanted(item: Download) -> Wanted:
@@ -167,13 +189,6 @@ def _chosen(source: Source, settings: FetchSettings) -> list[Download]:
     if settings.stall_s <= 0 or settings.tries < 1:
         msg = f"--stall-s {settings.stall_s:g} and --tries {settings.tries} must be above 0."
         raise ConfigError(msg)
-    if not source.downloads:
-        where = f" See {source.homepage}" if source.homepage else ""
-        msg = (
-            f"{source.title} can't be downloaded without you. {source.access or 'Ask its makers.'}{where} "
-            f"Then: {source.advice or f'wirsung import {source.name} FOLDER --out DATASET'}"
-        )
-        raise DownloadError(msg)
     known = [item.file for item in source.downloads]
     for name in settings.only:
         if name not in known:
@@ -182,11 +197,20 @@ def _chosen(source: Source, settings: FetchSettings) -> list[Download]:
     return [item for item in source.downloads if not settings.only or item.file in settings.only]
 
 
+def _closed(source: Source) -> DownloadError:
+    """Where to get what has no public address, and what to do then."""
+    where = f" See {source.homepage}" if source.homepage else ""
+    return DownloadError(
+        f"{source.name} can't be downloaded without you. {source.access or 'Ask its makers.'}{where} "
+        f"Then: {source.advice or f'wirsung import {source.name} FOLDER --out DATASET'}"
+    )
+
+
 def _announce(source: Source, chosen: Sequence[Download]) -> None:
     """Title, licence and citation, before a byte is asked for."""
     sizes = [item.bytes for item in chosen]
     known = sum(size for size in sizes if size is not None)
-    more = " and more, of unknown size" if None in sizes else ""
+    more = " and more" if None in sizes else ""
     told = [
         source.title,
         f"Licence: {source.licence.describe()}. {source.licence.note}".rstrip(),

@@ -39,6 +39,15 @@ class Version:
             return self.etag
         return self.last_modified
 
+    def is_confirmed_by(self, other: "Version") -> bool:
+        """Whether the other says what `If-Range` held, so that it heeded it or needed not to.
+
+        Example:
+            >>> Version("u", etag='"1"').is_confirmed_by(Version("u", total_bytes=3))
+            False
+        """
+        return self.validator in (other.etag, other.last_modified) and self.validator is not None
+
     def may_be(self, other: "Version") -> bool:
         """Whether nothing that both say tells them apart; redirects may change the address.
 

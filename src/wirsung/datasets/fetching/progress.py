@@ -15,10 +15,12 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from wirsung.datasets.fetching.download import Watch
+
 _SAY_EVERY_S = 30.0
 
 
-class ByteProgress:
+class ByteProgress(Watch):
     """Shows on standard error how many bytes of one thing are there, while its `with` block runs.
 
     Args:
@@ -63,8 +65,12 @@ class ByteProgress:
         if now - self._said >= _SAY_EVERY_S:
             self._said = now
             of_total = f" of {self._total:,}" if self._total else ""
-            text = f"{self._told}: {done_bytes:,}{of_total} bytes"
-            self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+            self.say(f"{done_bytes:,}{of_total} bytes")
+
+    def say(self, text: str) -> None:
+        """Print a line, above the bar where there is one."""
+        line = f"{self._told}: {text}"
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _bar(console: Console) -> Progress:

@@ -1,6 +1,7 @@
 """One try to get one file by HTTP: ask for what is missing, take it only if it is of the same version."""
 
 import re
+import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -181,6 +182,10 @@ def _check_range(wanted: Wanted, partial: Partial, headers: Message) -> Version:
         partial.discard()
         msg = "the file changed on the server meanwhile"
         raise CutError(msg)
+    if not (wanted.sha256 or wanted.md5 or noted.is_confirmed_by(version)):
+        partial.discard()
+        msg = "the server does not say of which version the rest is, so it begins anew"
+        raise CutError(msg)
     return noted
 
 
@@ -245,4 +250,5 @@ def _unreachable(wanted: Wanted, error: URLError, stall_s: float) -> Exception:
         return DownloadError(msg)
     if isinstance(error.reason, TimeoutError):
         return CutError(f"nothing came for {stall_s:g} s")
-    return CutError(f"{urlsplit(wanted.url).hostname} can't be reached ({type(error.reason).__name__})")
+    why = "no such host, or no network" if isinstance(error.reason, socket.gaierror) else str(error.reason)
+    return CutError(f"{urlsplit(wanted.url).hostname} can't be reached ({why})")
