@@ -12,7 +12,7 @@ from torch import nn
 
 from wirsung.errors import ConfigError, near_names
 from wirsung.models.networks.supervision import Switch
-from wirsung.models.networks.topology import check_divisible
+from wirsung.models.networks.topology import check_divisible, check_not_single
 from wirsung.models.plans import Configuration
 
 _SIZES: dict[str, dict[str, Any]] = {
@@ -31,7 +31,7 @@ _STRIDES = [[1, 1, 1]] + [[2, 2, 2]] * _STAGES
 class MedNeXt(nn.Module):
     """MedNeXt: (batch, channel, D, H, W) to logits (batch, class, D, H, W), or a list of four resolutions.
 
-    Each axis must be a multiple of 16; any such patch fits the same weights.
+    Each axis must be a multiple of 16, one of them more than 16; any such patch fits the same weights.
 
     Args:
         input_channels: Of the image.
@@ -93,9 +93,11 @@ def fit(configuration: Configuration) -> dict[str, Any]:
     """The arguments for a plan: MedNeXt halves every axis four times, whatever the spacing; the size is B.
 
     Raises:
-        ConfigError: The patch is no multiple of 16 along each axis.
+        ConfigError: The patch is no multiple of 16 along each axis, or is 16 along all of them.
     """
-    check_divisible(configuration.patch_size, (2**_STAGES,) * 3, "MedNeXt")
+    divisor = (2**_STAGES,) * 3
+    check_divisible(configuration.patch_size, divisor, "MedNeXt")
+    check_not_single(configuration.patch_size, divisor, "MedNeXt")
     return {"size": "B", "kernel_size": 3, "strides": _STRIDES}
 
 

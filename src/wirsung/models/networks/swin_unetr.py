@@ -8,9 +8,8 @@ from typing import Any
 
 from monai.networks.nets.swin_unetr import SwinUNETR
 
-from wirsung.errors import ConfigError
 from wirsung.models.networks.supervision import Switch, refuse_deep_supervision
-from wirsung.models.networks.topology import check_divisible
+from wirsung.models.networks.topology import check_divisible, check_not_single
 from wirsung.models.plans import Configuration
 
 _DIVISOR = (32, 32, 32)
@@ -64,10 +63,5 @@ def fit(configuration: Configuration) -> dict[str, Any]:
         ConfigError: The patch is no multiple of 32 along each axis, or is 32 along all of them.
     """
     check_divisible(configuration.patch_size, _DIVISOR, "Swin UNETR")
-    if configuration.patch_size == _DIVISOR:
-        msg = (
-            "Swin UNETR normalises over its lowest resolution, of which a patch of 32 x 32 x 32 leaves one "
-            "voxel. A patch of 64 x 64 x 64 would do."
-        )
-        raise ConfigError(msg)
+    check_not_single(configuration.patch_size, _DIVISOR, "Swin UNETR")
     return {"feature_size": 48}

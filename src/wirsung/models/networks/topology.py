@@ -139,6 +139,24 @@ def check_divisible(patch: Sequence[int], divisor: Sequence[int], network: str) 
     raise ConfigError(msg)
 
 
+def check_not_single(patch: Sequence[int], divisor: Sequence[int], network: str) -> None:
+    """Do nothing where the lowest resolution of the patch has more than one voxel, as normalising over it needs.
+
+    Raises:
+        ConfigError: It has one; the message names a patch that would do.
+
+    Example:
+        >>> check_not_single((32, 32, 64), (32, 32, 32), "Swin UNETR")
+    """
+    if tuple(patch) == tuple(divisor):
+        doubled = _by([2 * unit for unit in divisor])
+        msg = (
+            f"{network} normalises over its lowest resolution, of which a patch of {_by(patch)} voxels leaves "
+            f"one voxel. A patch of {doubled} would do."
+        )
+        raise ConfigError(msg)
+
+
 def _by(values: Sequence[int]) -> str:
     return " x ".join(map(str, values))
 
