@@ -140,7 +140,7 @@ def check_divisible(patch: Sequence[int], divisor: Sequence[int], network: str) 
 
 
 def check_not_single(patch: Sequence[int], divisor: Sequence[int], network: str) -> None:
-    """Do nothing where the lowest resolution of the patch has more than one voxel, as normalising over it needs.
+    """Do nothing where the lowest resolution has more than one voxel, as normalising over it needs.
 
     Raises:
         ConfigError: It has one; the message names a patch that would do.
@@ -151,8 +151,8 @@ def check_not_single(patch: Sequence[int], divisor: Sequence[int], network: str)
     if tuple(patch) == tuple(divisor):
         doubled = _by([2 * unit for unit in divisor])
         msg = (
-            f"{network} normalises over its lowest resolution, of which a patch of {_by(patch)} voxels leaves "
-            f"one voxel. A patch of {doubled} would do."
+            f"{network} normalises over its lowest resolution, of which a patch of {_by(patch)} leaves one "
+            f"voxel. A patch of {doubled} would do."
         )
         raise ConfigError(msg)
 
