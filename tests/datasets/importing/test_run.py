@@ -1,4 +1,3 @@
-import importlib.util
 import json
 import os
 import shutil
@@ -6,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from source_fakes import FAKES, first_voxels, save, save_table
 
 from wirsung.anatomy.schemes import scheme
 from wirsung.datasets.annotated import annotated_structures
@@ -16,10 +16,6 @@ from wirsung.datasets.manifest import manifest_rows
 from wirsung.datasets.sources import source_named, source_names
 from wirsung.errors import ConfigError, ManifestError, StorageError
 
-spec = importlib.util.spec_from_file_location("fakes", Path(__file__).with_name("fakes.py"))
-fakes = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(fakes)
-FAKES, first_voxels, save, save_table = fakes.FAKES, fakes.first_voxels, fakes.save, fakes.save_table
 BY_NAME = {fake.source: fake for fake in reversed(FAKES)}
 
 
@@ -286,7 +282,7 @@ def test_the_source_is_never_written_to(place, msd):
 
 def test_without_folder_or_dataset_the_command_is_shown(msd):
     raw, _ = msd
-    with pytest.raises(ConfigError, match="wirsung import msd-pancreas .*raw --out DATASET"):
+    with pytest.raises(ConfigError, match=r"wirsung import msd-pancreas .*raw --out DATASET"):
         import_source(ImportSettings("msd-pancreas", raw))
 
 

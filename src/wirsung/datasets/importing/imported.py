@@ -60,7 +60,7 @@ class Imported:
         if self.table is None:
             return []
         unread = [
-            f"{count} cells of {column} say nothing known" for column, count in self.table.unread.items()
+            f"{column} could not be read in {count} rows" for column, count in self.table.unread.items()
         ]
         ignored = [f"the columns {', '.join(self.table.ignored)} are not known"] if self.table.ignored else []
         return unread + ignored

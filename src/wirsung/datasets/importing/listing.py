@@ -60,7 +60,17 @@ def sources_table(sources: Sequence[Source]) -> str:
         )
         for source in sources
     ]
-    return "\n".join(f"| {' | '.join(row)} |" for row in (heads, ("---",) * len(heads), *rows)) + "\n"
+    return _markdown(heads, rows)
+
+
+def overlaps_table(sources: Sequence[Source]) -> str:
+    """Which source holds scans of which, for docs/concepts/sources.md, in Markdown."""
+    rows = [
+        (source.name, item.other, _count(item.scans), item.what, item.source)
+        for source in sources
+        for item in source.overlaps
+    ]
+    return _markdown(("source", "and", "scans", "what is known", "where it was read"), rows)
 
 
 def absent_structures(source: Source) -> tuple[str, ...]:
@@ -74,3 +84,7 @@ def _allowed(source: Source) -> tuple[bool | None, ...]:
 
 def _count(scans: int | None) -> str:
     return "?" if scans is None else f"{scans:,}"
+
+
+def _markdown(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    return "\n".join(f"| {' | '.join(row)} |" for row in (heads, ("---",) * len(heads), *rows)) + "\n"

@@ -34,7 +34,11 @@ def _label_problems(found: Source) -> list[str]:
     if any(part.masks for part in parts) and not found.annotated_masks:
         problems.append("it has masks but does not say which are annotated (annotated_masks)")
     if found.label_scheme:
-        scheme(found.label_scheme)
+        made = scheme(found.label_scheme)
+        silent = [name for name in made.foreign if name not in made.dropped]
+        problems += [
+            f"the class {name!r} of {made.name} maps to nothing, but dropped lacks it" for name in silent
+        ]
     targets = [name for name in found.mask_names if name not in structures()]
     problems += [f"mask_names: there is no structure {name!r}" for name in targets]
     renamed = found.mask_names

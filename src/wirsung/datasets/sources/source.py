@@ -17,7 +17,7 @@ class Licence:
         'CC-BY-4.0: redistribution yes, derivatives yes, commercial use unknown'
     """
 
-    name: str
+    name: str = ""
     """An SPDX name where there is one; empty where unknown."""
     redistribution: bool | None = None
     """Whether the files may be passed on."""

@@ -141,6 +141,10 @@ def _mini(case, side):
 
 
 ORGANS_13 = list(range(14))
+LOBES_AND_OTHERS = (
+    *("gallbladder", "urinary_bladder", "inferior_vena_cava", "portal_vein_and_splenic_vein", "pancreas"),
+    *("lung_upper_lobe_left", "lung_lower_lobe_left", "esophagus"),
+)
 
 FAKES = [
     pants(None),
@@ -345,16 +349,7 @@ FAKES = [
         ["Totalsegmentator_dataset_v201/s0000/ct.nii.gz", "Totalsegmentator_dataset_v201/s0001/ct.nii.gz"],
         {
             f"Totalsegmentator_dataset_v201/s0000/segmentations/{name}.nii.gz": [0] * place + [1]
-            for place, name in enumerate(
-                (
-                    "gallbladder",
-                    "urinary_bladder",
-                    "inferior_vena_cava",
-                    "portal_vein_and_splenic_vein",
-                    "pancreas",
-                )
-                + ("lung_upper_lobe_left", "lung_lower_lobe_left", "esophagus")
-            )
+            for place, name in enumerate(LOBES_AND_OTHERS)
         },
         {
             "Totalsegmentator_dataset_v201/meta.csv": [
