@@ -174,7 +174,10 @@ def _array_state(shape, content):
         _array_state(b"K\x02\x85", b"C\x08" + b"\0" * 8),
         _array_state(b"K\x02\x85", b"J\x00\x00\x00\x7f"),  # bytes(2130706432) would take as many
         b"\x80\x02]" + b"q\x00" + b"".join(b"]q%c(h%ch%ce" % (n, n - 1, n - 1) for n in range(1, 60)) + b".",
-        b"\x80\x02)" + b"q\x00" + b"".join(b"h%ch%c\x86q%c" % (n - 1, n - 1, n) for n in range(1, 60)) + b"K\x01}h\x3bK\x01s.",
+        b"\x80\x02)"
+        + b"q\x00"
+        + b"".join(b"h%ch%c\x86q%c" % (n - 1, n - 1, n) for n in range(1, 60))
+        + b"K\x01}h\x3bK\x01s.",
     ],
     ids=["huge array", "short array", "length for bytes", "doubled lists", "doubled key"],
 )
