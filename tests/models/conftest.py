@@ -99,6 +99,7 @@ def nnunet_model(tmp_path, plans_content):
         from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
         folder = tmp_path / f"{trainer}__nnUNetPlans__{configuration}" if folder is None else folder
+        folder.mkdir(parents=True, exist_ok=True)
         manager = PlansManager(copy.deepcopy(plans_content))
         for index, fold in enumerate(folds):
             torch.manual_seed(index)

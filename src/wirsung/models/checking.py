@@ -5,11 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from wirsung.errors import CheckpointError
 from wirsung.models.labels import Labels
 from wirsung.models.networks import build_architecture, entry_of_class
+from wirsung.models.networks.blueprint import blueprint
 from wirsung.models.plans import Architecture, Plans, parse_plans
 from wirsung.models.weights import Weights, listed, misfits, unique
 
@@ -28,11 +27,8 @@ def check_fits(plans: Plans, labels: Labels, weights: Weights, file: Path) -> No
     outline = plans.outline(weights.configuration)
     if len(outline.patch_size) == 2 or not is_known(outline.architecture):
         return
-    # On the meta device a network has shapes and no memory.
-    with torch.device("meta"):
-        network = build_architecture(
-            outline.architecture, channels=outline.input_channels(labels), classes=len(labels.outputs)
-        )
+    channels, classes = outline.input_channels(labels), len(labels.outputs)
+    network = blueprint(lambda: build_architecture(outline.architecture, channels=channels, classes=classes))
     problems = misfits(unique(network.state_dict()), weights.state)
     if problems:
         msg = (

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import nn
@@ -22,9 +22,8 @@ from wirsung.models.networks import build_architecture, entry_of_class
 from wirsung.models.nnunet_folder import BESIDE
 from wirsung.models.onnx_graph import Facts, write_onnx
 from wirsung.models.plans import DATASET_FILE, PLANS_FILE, Outline, Plans, read_labels, read_plans
+from wirsung.models.transfer_settings import ExportSettings, Form
 from wirsung.models.weights import CHECKPOINT_FILE, Weights, fill, load_weights
-
-Form = Literal["nnunet", "onnx"]
 
 EXPORT_FILE = "exported.json"
 _SCHEMA = 1
@@ -88,6 +87,18 @@ class _Model:
         )
         fill(network, weights.state)
         return network.eval()
+
+
+def run(settings: ExportSettings) -> ExportedModel:
+    """The stage `models export`.
+
+    Raises:
+        CheckpointError: The model can't be read, or has no such fold.
+        ConfigError: OUT is the model itself, or its network can't be written as ONNX.
+        MissingDependencyError: What writes ONNX is not installed.
+        StorageError: OUT can't be written.
+    """
+    return export_model(settings.model, settings.out, form=settings.form, folds=settings.folds or None)
 
 
 def export_model(

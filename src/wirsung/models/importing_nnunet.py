@@ -18,8 +18,9 @@ from wirsung.models.archives import members, opened_zip, unpack
 from wirsung.models.checking import check_fits, check_same_plans, notes_on
 from wirsung.models.folder import fold_folder, read_record
 from wirsung.models.labels import Labels
-from wirsung.models.nnunet_folder import BESIDE, Checkpoint, Trained, choose_trained, files_below
+from wirsung.models.nnunet_folder import BESIDE, Trained, choose_trained, files_below
 from wirsung.models.plans import DATASET_FILE, PLANS_FILE, Plans, read_labels, read_plans
+from wirsung.models.transfer_settings import Checkpoint
 from wirsung.models.weights import (
     CHECKPOINT_FILE,
     WEIGHTS_FILE,
@@ -40,7 +41,8 @@ class ImportedFold:
 
     file: str
     """The name of the file that the weights came from."""
-    file_sha256: str
+    source_sha256: str
+    """Of that file; where it is safetensors, of its tensors, as its bytes differ from write to write."""
     weights_sha256: str
 
 
@@ -209,8 +211,8 @@ def _import_fold(
 ) -> tuple[ImportedFold, Weights]:
     """Check the weights of one fold against the plans and write them; what is returned has no tensors."""
     target = fold_folder(out, fold) / WEIGHTS_FILE
-    file_sha256 = _sha256(file)
-    if before is not None and before.file_sha256 == file_sha256:
+    source_sha256 = _sha256(file)
+    if before is not None and before.source_sha256 == source_sha256:
         kept = _kept(target, before)
         if kept is not None:
             return before, kept
@@ -224,7 +226,7 @@ def _import_fold(
     if file != target:
         save_weights(target, weights)
     # The tensors go: five folds of a large network are more than a laptop's memory.
-    return ImportedFold(file.name, file_sha256, weights.sha256), replace(weights, state={})
+    return ImportedFold(file.name, source_sha256, weights.sha256), replace(weights, state={})
 
 
 def _kept(target: Path, before: ImportedFold) -> Weights | None:
@@ -282,5 +284,7 @@ def _write_import(out: Path, source: str, folds: Mapping[str, ImportedFold], not
 
 
 def _sha256(path: Path) -> str:
+    if path.suffix == ".safetensors":
+        return read_safetensors(path).sha256
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -4,14 +4,12 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Literal
 
 from wirsung.errors import CheckpointError, near_names
 from wirsung.models.folder import RECORD_FILE
 from wirsung.models.plans import DATASET_FILE, PLANS_FILE
+from wirsung.models.transfer_settings import Checkpoint
 from wirsung.models.weights import CHECKPOINT_FILE, WEIGHTS_FILE
-
-Checkpoint = Literal["final", "best"]
 
 CHECKPOINT_FILES: dict[Checkpoint, str] = {"final": CHECKPOINT_FILE, "best": "checkpoint_best.pth"}
 BESIDE = ("dataset_fingerprint.json", "postprocessing.json", RECORD_FILE)
