@@ -38,7 +38,7 @@ def why_refused(name: str) -> str | None:
 def _why_part(part: str) -> str | None:
     if part == "..":
         return "leads out of the folder"
-    if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in part):
+    if not part.isprintable() and any(unicodedata.category(letter) in ("Cc", "Cs") for letter in part):
         return "holds a control character"
     if _FORBIDDEN.intersection(part):
         return "holds a character that Windows refuses"

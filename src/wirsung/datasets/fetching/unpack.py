@@ -61,7 +61,7 @@ def unpack(
 
 def _write(archive: Path, contents: Contents, aside: Path, came: Callable[[int], None]) -> None:
     """Write what was inspected; a name that was not is never written."""
-    known = set(contents.members)
+    known, folders = set(contents.members), {aside}
     aside.mkdir(parents=True)
     done = 0
     for member, stream in read_members(archive):
@@ -72,7 +72,9 @@ def _write(archive: Path, contents: Contents, aside: Path, came: Callable[[int],
         if member.kind == "folder":
             place.mkdir(parents=True, exist_ok=True)
         elif stream is not None:
-            place.parent.mkdir(parents=True, exist_ok=True)
+            if place.parent not in folders:
+                place.parent.mkdir(parents=True, exist_ok=True)
+                folders.add(place.parent)
             with place.open("xb") as file:
                 while piece := stream.read(_PIECE):
                     file.write(piece)
