@@ -52,6 +52,7 @@ def unpack(
         shutil.rmtree(aside, ignore_errors=True)
         try:
             _write(archive, contents, aside, came)
+            _link(contents, aside)
             _move_into(aside, out)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
@@ -80,7 +81,11 @@ def _write(archive: Path, contents: Contents, aside: Path, came: Callable[[int],
                     file.write(piece)
                     done += len(piece)
                     came(done)
-    for member in contents.members:  # last, so that nothing is ever written through a link
+
+
+def _link(contents: Contents, aside: Path) -> None:
+    """Make the links; after the files, so that nothing is ever written through one."""
+    for member in contents.members:
         if member.target is not None:
             place = aside / member.path
             place.parent.mkdir(parents=True, exist_ok=True)
