@@ -165,3 +165,54 @@ def test_what_a_file_adds_is_dropped_on_the_way_to_the_official_scheme(own):
 def test_a_file_that_is_no_scheme_is_refused_with_the_reason(text, error, reason, own):
     with pytest.raises(error, match=reason):
         scheme(own(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (
+            'name = "a"\nexact = true\nclasses = [{ value = 1, name = "x", structures = ["liver"] },'
+            ' { value = 2, name = "y", structures = ["liver"] }]',
+            "says exact, but two classes stand for liver",
+        ),
+        (
+            'name = "a"\nforeign = true\ndropped = []\nclasses = [{ value = 1, name = "bone" }]',
+            "bone must be in dropped just where a class stands for no structure",
+        ),
+        (
+            'name = "a"\ndropped = ["liver"]\nclasses = [{ value = 1, name = "liver" }]',
+            "liver must be in dropped just where",
+        ),
+        (
+            'name = "a"\nclasses = [{ value = 1, name = "liver", structures = ["spleen"] },'
+            ' { value = 2, name = "spleen", structures = ["liver"] }]',
+            "the classes liver and spleen stand for each other, in a circle",
+        ),
+        (
+            'name = "a"\nclasses = [{ value = 1, name = "liver", structures = ["spleen"] },'
+            ' { value = 2, name = "spleen", structures = ["aorta"] },'
+            ' { value = 3, name = "aorta", structures = ["liver"] }]',
+            "aorta and liver and spleen stand for each other",
+        ),
+    ],
+)
+def test_a_scheme_that_loses_more_than_it_says_is_refused(text, reason, own):
+    with pytest.raises(LabelError, match=reason):
+        scheme(own(text))
+
+
+def test_a_scheme_may_say_what_it_drops(own):
+    found = scheme(
+        own('name = "a"\nforeign = true\ndropped = ["bone"]\nclasses = [{ value = 1, name = "bone" }]')
+    )
+    assert found.dropped == found.foreign == ("bone",)
+
+
+def test_the_masks_of_a_scheme_are_its_structures_and_its_own_classes():
+    lobes = scheme("totalsegmentator-v2")
+    assert lobes.mask_values("lung_left") == (10, 11)
+    assert lobes.mask_values("lung_upper_lobe_left") == (10,)
+    assert "gallbladder" not in lobes.mask_names(), "it is gall_bladder"
+    assert scheme("panorama-6").mask_values("arteries") == (3,)
+    with pytest.raises(LabelError, match=r"no mask 'aorta'\. "):
+        scheme("panorama-6").mask_values("aorta")

@@ -47,3 +47,39 @@ def test_a_damaged_description_is_refused(tmp_path, content, match):
 def test_a_name_that_is_none_is_refused(tmp_path, name):
     with pytest.raises(ManifestError, match="can't be named"):
         write_description(tmp_path, Description(name))
+
+
+def test_what_an_imported_dataset_says_of_its_labels_is_read(tmp_path):
+    written = Description(
+        "x",
+        source="lits",
+        annotated=("liver", "liver_tumours"),
+        label_scheme="lits",
+        label_grid="image",
+        unions={"lung_left": ("upper", "lower")},
+    )
+    write_description(tmp_path, written)
+    assert read_description(tmp_path) == written
+    style = read_description(tmp_path).label_style(tmp_path)
+    assert (style.scheme_name, style.grid, dict(style.unions)) == ("lits", "image", dict(written.unions))
+
+
+def test_a_scheme_beside_the_description_is_found_from_anywhere(tmp_path):
+    style = Description("x", label_scheme="scheme.toml").label_style(tmp_path)
+    assert style.scheme_name == str(tmp_path / "scheme.toml")
+
+
+@pytest.mark.parametrize(
+    ("line", "match"),
+    [
+        ('annotated = "liver"', "annotated"),
+        ("annotated = [1]", "annotated"),
+        ('label_grid = "elsewhere"', "label_grid"),
+        ("label_scheme = 3", "label_scheme"),
+        ('unions = { lung_left = "upper" }', "unions"),
+    ],
+)
+def test_damage_in_what_is_said_of_the_labels_is_refused(tmp_path, line, match):
+    (tmp_path / "dataset.toml").write_text(f'schema = 1\nname = "a"\nscheme = "pants-28"\n{line}')
+    with pytest.raises(ManifestError, match=f"{match} is missing or of the wrong type"):
+        read_description(tmp_path)

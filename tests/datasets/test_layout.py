@@ -198,3 +198,54 @@ def test_a_case_without_masks_has_no_codes(tmp_path):
     _case(tmp_path, "a", {})
     with pytest.raises(LabelError, match="no mask"):
         Dataset.open(tmp_path).case("a").codes()
+
+
+@pytest.fixture
+def imported(tmp_path):
+    """A case with a label map of another scheme, and an uncompressed image."""
+    write_description(tmp_path, Description("Imported", label_scheme="word"))
+    _save(tmp_path / "ImageTr/a/ct.nii", np.zeros((2, 3, 4), dtype=np.int16))
+    labels = np.zeros((2, 3, 4), dtype=np.uint8)
+    labels[0, 0, :3], labels[1, 1, 1] = (8, 12, 1), 7
+    _save(tmp_path / "LabelTr/a/label_map.nii.gz", labels)
+    return Dataset.open(tmp_path).case("a")
+
+
+def test_a_label_map_of_another_scheme_answers_by_our_names(imported):
+    assert imported.image().shape == (2, 3, 4)
+    assert imported.image_path.name == "ct.nii"
+    assert imported.has_labels
+    names = imported.structure_names()
+    assert names[: names.index("adrenal_glands")].count("pancreas") == 1
+    assert "adrenal_gland_left" not in names
+    assert np.argwhere(imported.mask("pancreas").voxels).tolist() == [[0, 0, 0]]
+    assert np.argwhere(imported.mask("adrenal_glands").voxels).tolist() == [[0, 0, 1]]
+    assert imported.codes().voxel_counts()["esophagus"] == 1
+    assert imported.label_map(scheme("pants-28")).voxels[0, 0].tolist() == [17, 0, 14, 0]
+    assert imported.label_files == (imported.label_map_path,)
+    with pytest.raises(LabelError, match="no mask of 'kidney'"):
+        imported.mask("kidney")
+
+
+def test_a_mask_beside_the_label_map_counts_before_it(imported, tmp_path):
+    _save(tmp_path / "LabelTr/a/segmentations/pancreas.nii.gz", _block(1))
+    assert imported.mask("pancreas").voxels.sum() == 12
+    assert np.count_nonzero(imported.label_map(scheme("pants-28")).voxels == 17) == 12
+    assert imported.codes().voxel_counts()["liver"] == 1
+    assert len(imported.label_files) == 2
+
+
+def test_several_masks_that_are_one_structure_together_are_joined(tmp_path):
+    description = Description("Lobes", unions={"lung_left": ("lung_upper_lobe_left", "lung_lower_lobe_left")})
+    write_description(tmp_path, description)
+    masks = {"lung_upper_lobe_left": _block(0, 0), "lung_lower_lobe_left": _block(0, 1), "liver": _block(1)}
+    _case(tmp_path, "a", masks)
+    _case(tmp_path, "b", {"lung_upper_lobe_left": _block(0)})
+    case = Dataset.open(tmp_path).case("a")
+    assert case.structure_names()[:2] == ("liver", "lung_left")
+    assert case.mask("lung_left").voxels.sum() == 8
+    assert case.codes().voxel_counts()["lung_left"] == 8
+    assert np.count_nonzero(case.label_map(scheme("pants-28")).voxels == 15) == 8
+    lobes = case.label_map(scheme("totalsegmentator-v2")).voxels
+    assert np.unique(lobes, return_counts=True)[1].tolist() == [4, 12, 4, 4]
+    assert "lung_left" not in Dataset.open(tmp_path).case("b").structure_names()

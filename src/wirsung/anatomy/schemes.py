@@ -3,7 +3,7 @@
 import tomllib
 from collections import Counter
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -81,6 +81,8 @@ class Scheme:
     def class_of(self, structure_name: str) -> LabelClass | None:
         """The class whose voxels hold the structure: its own, else that of what contains it, else None.
 
+        A name that is no registered structure may be the name of a class, as `arteries` in `panorama-6`.
+
         Raises:
             LabelError: The scheme divides the structure among several classes, as a lung into lobes.
         """
@@ -92,7 +94,9 @@ class Scheme:
                 raise LabelError(msg)
             if holding:
                 return holding[0]
-        return None
+        if structure_name in structures():
+            return None
+        return next((item for item in self.classes if item.name == structure_name), None)
 
     def values_within(self, structure_name: str) -> tuple[int, ...]:
         """Every value whose voxels all lie in the structure, parts included, ascending.
@@ -124,10 +128,7 @@ class Scheme:
             >>> scheme("panorama-6").mask_names()
             ('common_bile_duct', 'pancreas', 'pancreatic_duct', 'veins', 'pancreatic_lesion', 'arteries')
         """
-        told = self.structure_names()
-        alone = {values[0] for name in told if len(values := self.values_within(name)) == 1}
-        others = (item.name for item in self.classes if item.value not in alone)
-        return (*told, *(name for name in others if name not in told))
+        return tuple(self._mask_values)
 
     def mask_values(self, name: str) -> tuple[int, ...]:
         """The values of the voxels of that mask, one of `mask_names`.
@@ -135,13 +136,17 @@ class Scheme:
         Raises:
             LabelError: No such mask; the message lists the near names.
         """
-        values = self.values_within(name) if name in structures() else ()
-        if values:
-            return values
-        if name not in self.mask_names():
-            msg = f"The scheme {self.name} has no mask {name!r}. {near_names(name, self.mask_names())}"
+        if name not in self._mask_values:
+            msg = f"The scheme {self.name} has no mask {name!r}. {near_names(name, self._mask_values)}"
             raise LabelError(msg)
-        return (self.value(name),)
+        return self._mask_values[name]
+
+    @cached_property
+    def _mask_values(self) -> dict[str, tuple[int, ...]]:
+        told = {name: values for name in structures() if (values := self.values_within(name))}
+        alone = {values[0] for values in told.values() if len(values) == 1}
+        others = {item.name: (item.value,) for item in self.classes if item.value not in alone}
+        return told | {name: values for name, values in others.items() if name not in told}
 
 
 def scheme(name_or_path: str | Path) -> Scheme:
