@@ -1,6 +1,9 @@
 """Fingerprint and plans."""
 
 import os
+import re
+import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,9 +11,9 @@ import pytest
 from wirsung.anatomy.schemes import scheme
 from wirsung.compute.cases import Outcome
 from wirsung.datasets.layout import Dataset
-from wirsung.errors import LabelError, WirsungError
+from wirsung.errors import ConfigError, LabelError, MissingDependencyError, WirsungError
 from wirsung.training.classes import choose_classes
-from wirsung.training.planning import fingerprint, label_table, plan, succeeded
+from wirsung.training.planning import fingerprint, label_table, plan, require_network, succeeded
 from wirsung.training.presets import PRESETS
 from wirsung.training.reading import read_case
 from wirsung.training.workspace import Workspace
@@ -93,3 +96,58 @@ def test_the_first_failed_case_is_named():
     with pytest.raises(WirsungError, match=r"case b: is bad \(and 1 more cases\)"):
         succeeded(outcomes)
     assert succeeded(outcomes[:1]) == [1]
+
+
+@pytest.fixture(scope="module")
+def facts(cases, classes):
+    return fingerprint(cases, classes, workers=1)
+
+
+def made(cases, classes, facts, folder, network, **changed):
+    images = {case.id: case.image_path for case in cases}
+    preset = replace(PRESETS["demo"], **changed)
+    return plan(Workspace(folder), facts, label_table(cases, classes), images, preset, network)
+
+
+def test_another_network_takes_the_place_of_nnunets_in_the_plans(cases, classes, facts, tmp_path):
+    own = made(cases, classes, facts, tmp_path, "nnunet").configuration("3d_fullres")
+    other = made(cases, classes, facts, tmp_path, "pansegnet-2").configuration("3d_fullres")
+    assert other.patch_size == own.patch_size
+    assert other.architecture.class_name == "wirsung.models.networks.pansegnet2.PanSegNet2"
+    for name in ("features_per_stage", "strides", "kernel_sizes"):
+        assert other.architecture.arguments[name] == own.architecture.arguments[name]
+
+
+def test_a_network_that_can_not_take_the_planned_patch_names_one_that_would_do(
+    cases, classes, facts, tmp_path
+):
+    with pytest.raises(ConfigError, match=r"UNETR can't take a patch of .* would do") as error:
+        made(cases, classes, facts, tmp_path, "unetr")
+    named = re.search(r"patch of (\d+) x (\d+) x (\d+) would", str(error.value)).groups()
+    patch = tuple(map(int, named))
+    found = made(cases, classes, facts, tmp_path, "unetr", patch=patch).configuration("3d_fullres")
+    assert found.patch_size == patch
+    assert found.architecture.arguments["patch_size"] == list(patch)
+
+
+def test_another_patch_gives_nnunet_the_stages_that_go_with_it(cases, classes, facts, tmp_path):
+    found = made(cases, classes, facts, tmp_path, "nnunet", patch=(16, 16, 16)).configuration("3d_fullres")
+    assert found.patch_size == (16, 16, 16)
+    assert found.architecture.arguments["strides"] == [[1, 1, 1], [2, 2, 2], [2, 2, 2]]
+    assert found.architecture.arguments["features_per_stage"] == [12, 24, 48]
+
+
+def test_short_names_are_nnunets_residual_encoders(cases, classes, facts, tmp_path):
+    short, long = (
+        made(cases, classes, facts, tmp_path / name, name).configuration("3d_fullres").architecture
+        for name in ("resenc-m", "nnunet-resenc-m")
+    )
+    assert short == long
+    assert short.class_name.endswith("ResidualEncoderUNet")
+
+
+def test_a_missing_extra_is_said_before_any_work(monkeypatch):
+    monkeypatch.setitem(sys.modules, "monai", None)
+    with pytest.raises(MissingDependencyError, match=r"unetr needs monai.*wirsung\[zoo\]"):
+        require_network("unetr")
+    require_network("nnunet")

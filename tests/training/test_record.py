@@ -34,3 +34,9 @@ def test_a_plan_key_changes_with_network_and_classes():
         plan_key(replace(SETTINGS, network="resenc-m"), (), {"background": 0}),
     }
     assert len(keys) == 3
+
+
+def test_another_patch_is_another_plan_and_another_training():
+    other = replace(SETTINGS, patch=(16, 16, 16))
+    assert plan_key(other, (), {"background": 0}) != plan_key(SETTINGS, (), {"background": 0})
+    assert fold_key(other, "plans", FOLD) != fold_key(SETTINGS, "plans", FOLD)

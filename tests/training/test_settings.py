@@ -3,11 +3,13 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from wirsung.errors import ConfigError
-from wirsung.training.settings import TrainSettings
+from wirsung.models.networks import catalog
+from wirsung.training.settings import Network, TrainSettings
 
 
 @pytest.mark.parametrize("name", ["epochs", "iterations", "checkpoint_every", "workers"])
@@ -35,3 +37,12 @@ def test_settings_are_read_without_torch(stage):
 def test_a_spacing_that_is_none_is_refused(finest_mm):
     with pytest.raises(ConfigError, match="finest_mm is"):
         TrainSettings(Path("d"), Path("m"), finest_mm=finest_mm)
+
+
+def test_every_network_of_the_catalog_can_be_named():
+    assert set(get_args(Network)) == {*catalog(), "resenc-m", "resenc-l", "resenc-xl"}
+
+
+def test_a_patch_has_voxels():
+    with pytest.raises(ConfigError, match=r"patch is \(0, 8, 8\)"):
+        TrainSettings(Path("d"), Path("m"), patch=(0, 8, 8))

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from math import isfinite
 
 import pytest
 import torch
@@ -80,3 +81,30 @@ def test_a_damaged_checkpoint_is_no_start(job, tmp_path):
         trainer.initialize()
         with pytest.raises(CheckpointError):
             trainer.resume(tmp_path / "checkpoint_latest.pth")
+
+
+def test_a_network_without_deep_supervision_is_trained_without(job):
+    assert _trainer(job).enable_deep_supervision
+    content = json.loads(json.dumps(job.plans.content))
+    content["configurations"]["3d_fullres"]["architecture"] = {
+        "network_class_name": "wirsung.models.networks.unetr.Unetr",
+        "arch_kwargs": {
+            "patch_size": content["configurations"]["3d_fullres"]["patch_size"],
+            "feature_size": 4,
+            "hidden_size": 24,
+            "mlp_size": 48,
+            "heads": 2,
+        },
+        "_kw_requires_import": [],
+    }
+    table = content["configurations"]["3d_fullres"]
+    table["patch_size"] = table["architecture"]["arch_kwargs"]["patch_size"] = [16, 16, 16]
+    other = replace(job, plans=parse_plans(content))
+    trainer = _trainer(other)
+    assert not trainer.enable_deep_supervision
+    with Workspace(job.folder.parent).environment(0), silence():
+        trainer.initialize()
+        trainer.set_deep_supervision_enabled(True)  # as nnU-Net does after its validation
+    image = torch.randn(2, 1, 16, 16, 16)
+    outcome = trainer.train_step({"data": image, "target": torch.zeros(2, 1, 16, 16, 16)})
+    assert isfinite(outcome["loss"])

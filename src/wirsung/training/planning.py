@@ -13,7 +13,9 @@ from wirsung.compute.atomic import write_json
 from wirsung.compute.cases import Outcome, map_cases
 from wirsung.datasets.layout import Case
 from wirsung.errors import LabelError, WirsungError
-from wirsung.models.plans import Plans, parse_plans
+from wirsung.models.networks import architecture_of, entry
+from wirsung.models.networks.topology import plan_of_patch
+from wirsung.models.plans import Plans, Shape, parse_plans
 from wirsung.models.preprocessing import nonzero_box
 from wirsung.training.classes import Classes
 from wirsung.training.presets import Preset
@@ -126,8 +128,13 @@ def plan(
         table: `dataset.json`.
         images: Case id to its image, which stays where it is.
         preset: Says how much memory to plan for.
-        network: Says which planner.
+        network: Says which planner, and what takes the place of its network.
+
+    Raises:
+        ConfigError: The network can't take the patch that was planned; the message names one that would do.
+        MissingDependencyError: A package that the network needs is not installed.
     """
+    require_network(network)
     where = {case: {"images": [str(path.resolve())], "label": ""} for case, path in images.items()}
     write_json(workspace.raw / "dataset.json", {**table, "dataset": where})
     write_json(workspace.preprocessed / "dataset.json", dict(table))
@@ -138,9 +145,45 @@ def plan(
         (workspace.preprocessed / f"{planner.plans_identifier}.json").unlink(missing_ok=True)
         content = planner.plan_experiment()
     # Through JSON, so that what comes back is the same whether it was made or read: no numpy, no tuples.
-    plans = parse_plans(json.loads(json.dumps(content)))
+    features = (planner.UNet_base_num_features, planner.UNet_max_features_3d)
+    plans = _with_network(parse_plans(json.loads(json.dumps(content))), network, preset.patch, features)
     plans.configuration(CONFIGURATION)
     return plans
+
+
+def require_network(network: Network) -> None:
+    """Do nothing where all that the network needs is installed.
+
+    Raises:
+        MissingDependencyError: A package is missing.
+    """
+    entry(_full_name(network)).require()
+
+
+def _full_name(network: Network) -> str:
+    return f"nnunet-{network}" if network.startswith("resenc-") else network
+
+
+def _with_network(plans: Plans, network: Network, patch: Shape | None, features: tuple[int, int]) -> Plans:
+    """The plans with the wanted patch, and a network that is none of nnU-Net's own in its place."""
+    name = _full_name(network)
+    if patch is None and name.startswith("nnunet"):
+        return plans
+    configuration = plans.configuration(CONFIGURATION)
+    if patch is not None:
+        configuration = plan_of_patch(
+            patch, configuration.spacing_mm, features=features, batch_size=configuration.batch_size
+        )
+    found = architecture_of(entry(name), configuration)
+    own = dict(plans.content["configurations"][CONFIGURATION])
+    own["patch_size"] = list(configuration.patch_size)
+    own["architecture"] = {
+        "network_class_name": found.class_name,
+        "arch_kwargs": dict(found.arguments),
+        "_kw_requires_import": list(found.imported_arguments),
+    }
+    configurations = {**plans.content["configurations"], CONFIGURATION: own}
+    return parse_plans({**plans.content, "configurations": configurations})
 
 
 def _planner(network: Network, preset: Preset) -> Any:  # noqa: ANN401 - nnU-Net has no types
@@ -150,12 +193,11 @@ def _planner(network: Network, preset: Preset) -> Any:  # noqa: ANN401 - nnU-Net
     )
 
     planners = {
-        "nnunet": ExperimentPlanner,
-        "resenc-m": residual.nnUNetPlannerResEncM,
-        "resenc-l": residual.nnUNetPlannerResEncL,
-        "resenc-xl": residual.nnUNetPlannerResEncXL,
+        "nnunet-resenc-m": residual.nnUNetPlannerResEncM,
+        "nnunet-resenc-l": residual.nnUNetPlannerResEncL,
+        "nnunet-resenc-xl": residual.nnUNetPlannerResEncXL,
     }
-    planner = planners[network](1)
+    planner = planners.get(_full_name(network), ExperimentPlanner)(1)
     if preset.memory_gb is not None:
         planner.UNet_vram_target_GB = preset.memory_gb
         planner.lowres_creation_threshold = 0

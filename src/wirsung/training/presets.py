@@ -27,6 +27,8 @@ class Preset:
     """Feature maps of the first stage, and at most; None is the planner's own."""
     finest_mm: float | None = None
     """No axis is resampled finer than this; None leaves the spacing to the planner."""
+    patch: tuple[int, int, int] | None = None
+    """Voxels along the plan's axes; None leaves the patch to the planner."""
     mirror: bool = True
     """Whether patches are mirrored; never from left to right where the classes name a side."""
     keep_best: bool = True
@@ -70,7 +72,7 @@ def preset_of(settings: TrainSettings) -> Preset:
     """
     said = {
         name: getattr(settings, name)
-        for name in ("epochs", "iterations", "checkpoint_every", "finest_mm")
+        for name in ("epochs", "iterations", "checkpoint_every", "finest_mm", "patch")
         if getattr(settings, name) is not None
     }
     return replace(PRESETS[settings.preset], **said)

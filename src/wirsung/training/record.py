@@ -15,7 +15,10 @@ from wirsung.training.settings import TrainSettings
 def plan_key(settings: TrainSettings, cases: Sequence[Case], labels: Mapping[str, int]) -> str:
     """What the plans depend on: the cases' files, the classes, the network and how the preset plans."""
     preset = preset_of(settings)
-    planning = [preset.memory_gb, preset.features, preset.finest_mm, settings.network, settings.scheme]
+    planning: list[object] = [preset.memory_gb, preset.features, preset.finest_mm]
+    planning += [settings.network, settings.scheme]
+    if preset.patch is not None:  # left out where it is not said, so that older keys stand
+        planning.append(preset.patch)
     return _sha256([{case.id: state_of(case) for case in cases}, dict(labels), planning])
 
 
@@ -25,7 +28,9 @@ def fold_key(settings: TrainSettings, plans: str, fold: Fold) -> str:
     How often checkpoints are written is no part of it.
     """
     preset = {
-        name: value for name, value in asdict(preset_of(settings)).items() if name != "checkpoint_every"
+        name: value
+        for name, value in asdict(preset_of(settings)).items()
+        if name != "checkpoint_every" and (name != "patch" or value is not None)
     }
     return _sha256([plans, preset, settings.seed, fold.train, fold.validation])
 

@@ -23,7 +23,7 @@ from wirsung.models.weights import (
     save_weights,
 )
 from wirsung.training.classes import Classes, choose_classes
-from wirsung.training.planning import fingerprint, label_table, plan
+from wirsung.training.planning import fingerprint, label_table, plan, require_network
 from wirsung.training.preparing import prepare
 from wirsung.training.presets import preset_of
 from wirsung.training.reading import ORIENTATION
@@ -86,7 +86,9 @@ def train(settings: TrainSettings) -> Trained:
     Raises:
         ManifestError: The dataset has no split, or a case of the split is missing.
         LabelError: A case lacks masks.
-        ConfigError: The fold does not exist, or the folder holds a model of other data or settings.
+        ConfigError: The fold does not exist, the folder holds a model of other data or settings, or the
+            network can't take the planned patch.
+        MissingDependencyError: A package that the network needs is not installed.
     """
     inputs = _inputs(settings)
     workspace = Workspace(settings.out)
@@ -109,6 +111,7 @@ def train(settings: TrainSettings) -> Trained:
 
 
 def _inputs(settings: TrainSettings) -> _Inputs:
+    require_network(settings.network)
     dataset = Dataset.open(settings.dataset)
     cases, fold = _fold(settings, dataset)
     modalities = sorted({case.modality for case in cases})

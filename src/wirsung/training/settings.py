@@ -10,7 +10,29 @@ import tyro
 from wirsung.compute.cases import default_workers
 from wirsung.errors import ConfigError
 
-Network = Literal["nnunet", "resenc-m", "resenc-l", "resenc-xl"]
+Network = Literal[
+    "nnunet",
+    "nnunet-resenc-m",
+    "nnunet-resenc-l",
+    "nnunet-resenc-xl",
+    "nnunet-v1",
+    "pansegnet",
+    "pansegnet-2",
+    "mednext",
+    "primus",
+    "unetr",
+    "swin-unetr",
+    "dints",
+    "nnformer",
+    "c2fnas",
+    "scnas",
+    "universal",
+    "medformer",
+    "resenc-m",
+    "resenc-l",
+    "resenc-xl",
+]
+"""Those of the catalog, and three short names."""
 PresetName = Literal["default", "demo"]
 
 
@@ -23,7 +45,9 @@ class TrainSettings:
     out: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="OUT")]
     """The model folder; run again, training goes on where it stopped, and a finished fold is skipped."""
     network: Network = "nnunet"
-    """nnU-Net's plain U-Net, or its residual encoders for 9, 24 or 40 GB of GPU memory."""
+    """Of wirsung models list; resenc-m, -l and -xl are nnU-Net's for 9, 24 and 40 GB of GPU memory."""
+    patch: tuple[int, int, int] | None = None
+    """Voxels of a patch along z, y and x, instead of the plan's: for a network that can't take the plan's."""
     scheme: str = "pants-28"
     """The label scheme to learn: a built-in name, or your own .toml file."""
     fold: int | Literal["all"] = 0
@@ -51,6 +75,9 @@ class TrainSettings:
             if value is not None and value < 1:
                 msg = f"{name} is {value}, but it must be at least 1."
                 raise ConfigError(msg)
+        if self.patch is not None and min(self.patch) < 1:
+            msg = f"patch is {self.patch}, but each axis must have at least 1 voxel."
+            raise ConfigError(msg)
         if self.finest_mm is not None and not 0 < self.finest_mm < math.inf:
             msg = f"finest_mm is {self.finest_mm}, but a spacing is more than 0 mm."
             raise ConfigError(msg)

@@ -15,6 +15,7 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer as NnUNe
 
 from wirsung.compute.atomic import atomic_path, write_json
 from wirsung.datasets.splits import Fold
+from wirsung.models.networks import entry_of_class
 from wirsung.models.plans import Plans
 from wirsung.models.weights import read_checkpoint
 from wirsung.training.presets import Preset
@@ -63,6 +64,8 @@ class Trainer(NnUNetTrainer):  # type: ignore[misc] # nnU-Net has no types
         trainer.output_folder = str(job.folder)
         trainer.log_file = str(job.folder / "training_log.txt")
         trainer._apply(job.preset)
+        network = job.plans.configuration(CONFIGURATION).architecture.class_name
+        trainer.enable_deep_supervision = entry_of_class(network).deep_supervision
         return trainer
 
     def _apply(self, preset: Preset) -> None:
