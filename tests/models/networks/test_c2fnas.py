@@ -131,7 +131,7 @@ def test_a_plan_gives_its_width_and_its_first_four_steps():
 
 
 def test_a_plan_of_few_steps_is_refused_with_a_patch_that_would_do():
-    with pytest.raises(ConfigError, match=r"at least 4 steps down.*32 x 32 x 32.*64 x 64 x 64 would do"):
+    with pytest.raises(ConfigError, match=r"down at least 4 times.*32 x 32 x 32.*64 x 64 x 64 would do"):
         fit(plan_of_patch((32, 32, 32)))
     fit(plan_of_patch((64, 64, 64)))
 

@@ -145,7 +145,7 @@ def test_a_plan_is_fitted(patch, spacing):
 
 
 def test_a_plan_of_few_steps_is_refused_with_a_patch_that_would_do():
-    with pytest.raises(ConfigError, match=r"at least 3 steps down.*16 x 16 x 16.*32 x 32 x 32 would do"):
+    with pytest.raises(ConfigError, match=r"down at least 3 times.*16 x 16 x 16.*32 x 32 x 32 would do"):
         fit(plan_of_patch((16, 16, 16)))
     fit(plan_of_patch((32, 32, 32)))
 

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from wirsung.errors import ConfigError
-from wirsung.models.networks.topology import topology_of
+from wirsung.models.networks.depth import topology_of_depth
 from wirsung.models.plans import Configuration
 
 Operation = Literal["2D", "3D", "P3D"]
@@ -121,18 +121,10 @@ def fit(configuration: Configuration) -> dict[str, Any]:
     """The arguments of `C2Fnas` for nnU-Net's plan: its first four steps down, and its first width.
 
     Raises:
-        ConfigError: The plan steps down fewer than four times, or its strides don't divide the patch.
+        ConfigError: The patch is too small for four steps down, or the strides don't divide it.
     """
-    topology = topology_of(configuration)
-    if len(topology.strides) <= _LEVELS:
-        msg = (
-            f"C2FNAS needs at least {_LEVELS} steps down, but a patch of "
-            f"{' x '.join(map(str, configuration.patch_size))} voxels has {len(topology.strides) - 1}. "
-            "A patch of 64 x 64 x 64 would do."
-        )
-        raise ConfigError(msg)
-    strides = [list(item) for item in topology.strides[: _LEVELS + 1]]
-    return {"features": topology.features[0], "strides": strides}
+    topology = topology_of_depth(configuration, _LEVELS, "C2FNAS")
+    return {"features": topology.features[0], "strides": [list(item) for item in topology.strides]}
 
 
 class _Decoder(nn.Module):

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from wirsung.errors import ConfigError
+from wirsung.models.networks.depth import topology_of_depth
 from wirsung.models.networks.topology import topology_of
 from wirsung.models.networks.windows import WindowAttention
 from wirsung.models.plans import Configuration
@@ -114,18 +115,13 @@ def fit(configuration: Configuration) -> dict[str, Any]:
     Six heads of the plan's first width make the finest tokens: 192 channels where nnU-Net has 32 features.
 
     Raises:
-        ConfigError: The plan steps down fewer than three times, or its strides don't divide the patch.
+        ConfigError: The patch is too small for three steps down, or the strides don't divide it.
     """
-    topology = topology_of(configuration)
-    if len(topology.strides) <= _EMBEDDED:
-        msg = (
-            f"nnFormer needs at least {_EMBEDDED} steps down, but a patch of "
-            f"{' x '.join(map(str, configuration.patch_size))} voxels has {len(topology.strides) - 1}. "
-            "A patch of 32 x 32 x 32 would do."
-        )
-        raise ConfigError(msg)
+    stages = len(topology_of(configuration).strides)
+    steps_down = min(max(stages - 1, _EMBEDDED), _EMBEDDED + _LEVELS - 2)
+    topology = topology_of_depth(configuration, steps_down, "nnFormer")
     embedding = [int(first * second) for first, second in zip(*topology.strides[1:_EMBEDDED], strict=True)]
-    steps = [list(item) for item in topology.strides[_EMBEDDED : _EMBEDDED + _LEVELS - 1]]
+    steps = [list(item) for item in topology.strides[_EMBEDDED:]]
     grid = [size // by for size, by in zip(configuration.patch_size, embedding, strict=True)]
     windows: list[list[int]] = []
     for number, stride in enumerate([[1, 1, 1], *steps]):
