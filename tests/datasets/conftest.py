@@ -6,6 +6,7 @@ import nibabel
 import numpy as np
 import pytest
 
+from wirsung.datasets.contents import contents_of
 from wirsung.datasets.description import Description, write_description
 from wirsung.datasets.manifest import ManifestRow, StructureRow, write_manifest, write_structures
 
@@ -14,37 +15,45 @@ VOXEL_ML = 2 * 2 * 5 / 1000
 
 
 @pytest.fixture
-def small_dataset(tmp_path):
-    """Write a dataset of `cases` scans; those of `huge` have a liver of four times the others' size.
+def small_dataset(tmp_path, write_dataset):
+    """As `write_dataset`, in the test's own folder."""
+    return lambda name="small", **told: write_dataset(tmp_path, name, **told)
+
+
+@pytest.fixture(scope="session")
+def write_dataset():
+    """Write a dataset of `cases` scans; those whose number is in `huge` have a liver four times as large.
 
     Every case has a liver of 48 voxels or so and a pancreas of 12; every third a lesion of 2 voxels, the
     others an empty one. Nobody drew anything else.
     """
+    return _write_dataset
 
-    def write(name="small", cases=12, huge=(), with_files=True, **description):
-        root = tmp_path / name
-        root.mkdir()
-        write_description(root, Description(name, "1.0", **description))
-        rows, measured = [], []
-        for number in range(cases):
-            case = f"{name}-{number:02d}"
-            masks = _masks(number, case in huge or number in huge)
-            image = np.full(SHAPE, 40 + number, dtype=np.int16)
-            if with_files:
-                _save(root / "ImageTr" / case / "ct.nii.gz", image)
-                for structure, mask in masks.items():
-                    _save(root / "LabelTr" / case / "segmentations" / f"{structure}.nii.gz", mask)
-            rows.append(_row(case, number, tuple(masks)))
-            measured += [_measured(case, *item, 40 + number) for item in masks.items()]
-        write_manifest(root, rows)
-        write_structures(root, measured)
-        lines = [
-            {"case": row.case, "tool": "wirsung 0", "source": "dicom", "labels": "masks"} for row in rows
-        ]
-        (root / "provenance.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
-        return root
 
-    return write
+@pytest.fixture(scope="session")
+def release(shared_data):
+    """The real table of PanTS."""
+    return contents_of(shared_data / "pants_metadata")
+
+
+def _write_dataset(parent, name, cases=12, huge=(), **description):
+    root = parent / name
+    root.mkdir()
+    write_description(root, Description(name, "1.0", **description))
+    rows, measured = [], []
+    for number in range(cases):
+        case = f"{name}-{number:02d}"
+        masks = _masks(number, number in huge)
+        _save(root / "ImageTr" / case / "ct.nii.gz", np.full(SHAPE, 40 + number, dtype=np.int16))
+        for structure, mask in masks.items():
+            _save(root / "LabelTr" / case / "segmentations" / f"{structure}.nii.gz", mask)
+        rows.append(_row(case, number, tuple(masks)))
+        measured += [_measured(case, *item, 40 + number) for item in masks.items()]
+    write_manifest(root, rows)
+    write_structures(root, measured)
+    lines = [{"case": row.case, "tool": "wirsung 0", "source": "dicom", "labels": "masks"} for row in rows]
+    (root / "provenance.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    return root
 
 
 def _row(case, number, names):

@@ -24,8 +24,8 @@ def test_what_nobody_knows_is_no_answer(small_dataset):
     assert not {"distribution.licence", "composition.errors", "labelling.who", "uses.risks"} & set(found)
 
 
-def test_the_source_tells_licence_errata_and_overlaps(shared_data):
-    found = known_answers(contents_of(shared_data / "pants_metadata"))
+def test_the_source_tells_licence_errata_and_overlaps(release):
+    found = known_answers(release)
     assert (
         "CC-BY-NC-ND-4.0: passing on allowed, passing on changed files not allowed"
         in found["distribution.licence"][0]

@@ -5,7 +5,7 @@ A dataset may also be no more than the table of a release (`metadata.xlsx`), bef
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +27,11 @@ from wirsung.datasets.release_metadata import (
     read_release_metadata,
     release_cohort,
 )
+from wirsung.datasets.release_rows import RELEASE_TABLE, manifest_row
 from wirsung.datasets.sources import Source, source_named, source_names
 from wirsung.datasets.tables.cohort import Cohort, cohort
 from wirsung.errors import ManifestError
 
-RELEASE_FILE = "metadata.xlsx"
 PROVENANCE_FILE = "provenance.jsonl"
 _RELEASE = "pants"
 _FIRST_TEST = "PanTS_00009001"
@@ -102,12 +102,12 @@ def contents_of(path: Path) -> Contents:
     if path.suffix == ".xlsx":
         return _of_table(path)
     if not is_dataset(path):
-        if (path / RELEASE_FILE).is_file():
-            return _of_table(path / RELEASE_FILE)
-        msg = f"{path} is neither a dataset nor a folder with a release's {RELEASE_FILE}. Check the path."
+        if (path / RELEASE_TABLE).is_file():
+            return _of_table(path / RELEASE_TABLE)
+        msg = f"{path} is neither a dataset nor a folder with a release's {RELEASE_TABLE}. Check the path."
         raise ManifestError(msg)
     dataset = Dataset.open(path)
-    table = path / RELEASE_FILE
+    table = path / RELEASE_TABLE
     release = read_release_metadata(table) if table.is_file() else None
     has_manifest = (path / MANIFEST_FILE).is_file()
     measured = (path / STRUCTURES_FILE).is_file()
@@ -163,18 +163,13 @@ def _as_table(rows: Iterable[ManifestRow]) -> pa.Table:
 
 
 def _manifest_row(row: ReleaseRow) -> ManifestRow:
-    return ManifestRow(
-        row.case,
-        row.case,
-        centre=row.site_detail or row.site,
-        phase=row.phase,
-        sex=row.sex,
-        age_years=row.age_years,
-        manufacturer=row.manufacturer,
+    """The row with subset and grid, which no image is there to tell."""
+    (i, j, k), (di, dj, dk) = row.shape, row.spacing_mm
+    return replace(
+        manifest_row(row),
         subset="test" if row.case >= _FIRST_TEST else "train",
-        **dict(zip(("shape_i", "shape_j", "shape_k"), row.shape, strict=True)),  # type: ignore[arg-type]
-        **dict(zip(("spacing_i_mm", "spacing_j_mm", "spacing_k_mm"), row.spacing_mm, strict=True)),  # type: ignore[arg-type]
-        tumour=row.tumour,
+        **{"shape_i": i, "shape_j": j, "shape_k": k},
+        **{"spacing_i_mm": di, "spacing_j_mm": dj, "spacing_k_mm": dk},
     )
 
 

@@ -31,6 +31,7 @@ MOST_PANELS = 9
 _FEWEST_BINS, _MOST_BINS = 4, 24
 _ACROSS = 3
 _TICKS = 4
+_LONG_NUMBER = 10_000
 _LOG_FROM = 50.0
 """Largest value over smallest from which an axis is logarithmic."""
 _LONGEST_TITLE = 21
@@ -89,7 +90,7 @@ def small_multiples(
         _draw_shares(axes, own, edges, colour_of(series), filled=False)
         count = f" ({np.isfinite(own).sum():,})"
         _style_panel(axes, f"{_shortened(shown[index], _LONGEST_TITLE - len(count))}{count}")
-        _scale(axes, edges, is_log)
+        _scale(axes, edges, is_log, ticks=2 if edges[-1] >= _LONG_NUMBER else 3)
         axes.tick_params(labelbottom=index + columns >= len(shown))
     figure.supxlabel(label, fontsize=10, color=INK)
     more = f" The {len(shown)} commonest of {len(shown) + left_out} are shown." if left_out else ""
@@ -240,13 +241,13 @@ def _style_panel(axes: Axes, title: str) -> None:
     axes.set_title(title, fontsize=8, color=INK, loc="left", pad=2)
 
 
-def _scale(axes: Axes, edges: NDArray[np.float64], is_log: bool) -> None:
+def _scale(axes: Axes, edges: NDArray[np.float64], is_log: bool, ticks: int = _TICKS) -> None:
     """The axis across, with few ticks, so that none runs into the next."""
     if is_log:
         axes.set_xscale("log")
         axes.xaxis.set_minor_formatter(lambda value, _: "")
     else:
-        axes.xaxis.set_major_locator(MaxNLocator(_TICKS))
+        axes.xaxis.set_major_locator(MaxNLocator(ticks))
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.10g}".replace("-", "−"))
     axes.set_xlim(edges[0], edges[-1])
 

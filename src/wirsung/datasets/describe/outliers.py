@@ -1,12 +1,12 @@
 """Cases whose volume, HU or spacing is far from those of the others, by the robust z-score.
 
 Volumes and spacings are compared as logarithms, since they vary by factors. HU are compared within a contrast
-phase where enough cases share it. Images of another modality are never compared with CT. A spacing or an age
+phase where ten cases share it. Images of another modality are never compared with CT. A spacing or an age
 that a hundredth of the cases share is no outlier, however far it lies: it is how a centre works.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,6 @@ from wirsung.datasets.tables.summaries import Numbers
 FEWEST_CASES = 10
 """Of fewer, nobody can say what is usual."""
 
-_FEWEST_OF_PHASE = 20
 _COMMON, _FEWEST_OF_COMMON = 0.01, 5
 _TO_SD = 0.6744897501960817  # the upper quartile of the normal distribution
 _TO_SD_BY_MEAN = math.sqrt(math.pi / 2)
@@ -30,7 +29,8 @@ _OF_CASES = {
     "slice_thickness_mm": ("slice thickness", "mm"),
     "age_years": ("age", "years"),
 }
-_OF_STRUCTURES = {"volume_ml": ("volume", "ml"), "hu_mean": ("mean HU", "HU")}
+_OF_STRUCTURES = {"volume_ml": ("volume", "ml"), "hu_mean": ("mean", "HU")}
+_CT = "ct"
 _AS_LOGARITHM = {"volume_ml", "in_plane_spacing_mm", "slice_thickness_mm"}
 _WITHIN_PHASE = {"hu_mean"}
 
@@ -135,12 +135,20 @@ class _Values:
     values: Numbers
 
 
-def _found(
-    told: _Values, groups: Mapping[str, NDArray[np.intp]], column: str, threshold: float
-) -> Iterator[Outlier]:
+@dataclass(frozen=True)
+class _Group:
+    """Cases that are compared with each other."""
+
+    told: str
+    """With a place for their number."""
+    rows: NDArray[np.intp]
+    is_ct: bool
+
+
+def _found(told: _Values, groups: Iterable[_Group], column: str, threshold: float) -> Iterator[Outlier]:
     is_log = column in _AS_LOGARITHM
-    for compared, rows in groups.items():
-        values = told.values[rows]
+    for group in groups:
+        rows, values = group.rows, told.values[group.rows]
         values = np.where(values > 0, values, np.nan) if is_log else values
         known = int((~np.isnan(values)).sum())
         if known < FEWEST_CASES:
@@ -154,10 +162,10 @@ def _found(
                 told.structure,
                 told.quantity,
                 float(values[index]),
-                told.unit,
+                told.unit if group.is_ct or told.unit != "HU" else "(arbitrary units)",
                 median,
                 float(scores[index]),
-                compared.format(count=known),
+                group.told.format(count=known),
             )
 
 
@@ -168,25 +176,21 @@ def _is_common(values: Numbers) -> NDArray[np.bool_]:
     return np.asarray(times[where] >= enough)
 
 
-def _by_modality(
-    contents: Contents, places: NDArray[np.intp], by_phase: bool = False
-) -> dict[str, NDArray[np.intp]]:
-    """Which of the cases are compared with each other, and how that is told."""
+def _by_modality(contents: Contents, places: NDArray[np.intp], by_phase: bool = False) -> Iterator[_Group]:
+    """The groups of cases within which values are compared."""
     manifest = contents.manifest.select(["modality", "phase"]).take(pa.array(places))
     modality = np.array(manifest["modality"].to_pylist(), dtype=object)
     phase = np.array(manifest["phase"].to_pylist(), dtype=object)
-    groups: dict[str, NDArray[np.intp]] = {}
-    for kind in dict.fromkeys(modality.tolist()):
+    kinds = list(dict.fromkeys(modality.tolist()))
+    for kind in kinds:
         rest = modality == kind
         for name in dict.fromkeys(phase[rest].tolist()) if by_phase else ():
             same = (modality == kind) & (phase == name)
-            if name is not None and same.sum() >= _FEWEST_OF_PHASE:
-                groups[f"{{count:,}} cases in the {name} phase"] = np.flatnonzero(same)
+            if name is not None and same.sum() >= FEWEST_CASES:
+                yield _Group(f"{{count:,}} cases in the {name} phase", np.flatnonzero(same), kind == _CT)
                 rest = rest & ~same
-        several = len(dict.fromkeys(modality.tolist())) > 1
-        named = f"{{count:,}} {str(kind).upper()} cases" if several else "{count:,} cases"
-        groups[named] = np.flatnonzero(rest)
-    return groups
+        named = f"{{count:,}} {str(kind).upper()} cases" if len(kinds) > 1 else "{count:,} cases"
+        yield _Group(named, np.flatnonzero(rest), kind == _CT)
 
 
 def _places(cases: pa.ChunkedArray, wanted: pa.ChunkedArray) -> NDArray[np.intp]:

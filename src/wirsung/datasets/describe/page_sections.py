@@ -42,7 +42,7 @@ _COVERAGE = (
 )
 _OUTLIERS = (
     "its distance from the median over 1.48 times the median absolute deviation. Volumes and spacings are "
-    "compared as logarithms, HU within a contrast phase where at least 20 cases share it. An outlier is a "
+    "compared as logarithms, HU within a contrast phase where at least 10 cases share it. An outlier is a "
     "reason to look, not an error."
 )
 _TICKS = (
@@ -110,7 +110,9 @@ def label_coverage(every: Sequence[Findings]) -> Section:
         )
         blocks.append(Notice(f"{text} wirsung catalog measures them."))
     pictures = (
-        coverage_picture(found, alternative=f"Label coverage of {name} by structure", caption=f"{name}.")
+        coverage_picture(
+            found, alternative=f"Label coverage of {name} by structure", caption=f"Label coverage of {name}."
+        )
         for name, found in known.items()
     )
     return Section("Label coverage", (*blocks, Gallery(tuple(pictures)), coverage_table(known)))

@@ -3,11 +3,13 @@
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from wirsung.compute.atomic import write_text
+from wirsung.compute.cases import Outcome
+from wirsung.datasets.catalog import CatalogSettings, catalog
 from wirsung.datasets.comparison import comparison_rows
 from wirsung.datasets.contents import contents_of, distinctly_named
 from wirsung.datasets.croissant import croissant_of
@@ -16,6 +18,8 @@ from wirsung.datasets.describe.findings import Findings, findings_of
 from wirsung.datasets.describe.page import description_page
 from wirsung.datasets.describe.pictures import outlier_pictures
 from wirsung.datasets.describe.settings import DescribeSettings
+from wirsung.datasets.layout import Dataset, is_dataset
+from wirsung.datasets.manifest import STRUCTURES_FILE
 from wirsung.datasets.tables.published import as_rows
 from wirsung.datasets.tables.rendering import cells, rows_as_csv, rows_as_latex, rows_as_markdown
 from wirsung.datasets.tables.table_one import TableOne, side_by_side
@@ -39,6 +43,8 @@ class Described:
     outliers: int
     not_stated: int
     """Questions of the data cards without an answer."""
+    outcomes: list[Outcome[None]] = field(default_factory=list)
+    """Of the cases that had to be measured first."""
 
     def lines(self) -> list[str]:
         """For the terminal."""
@@ -60,11 +66,14 @@ class Described:
 
 
 def describe(settings: DescribeSettings) -> Described:
-    """Write the page, the tables, the data card and the Croissant file; the datasets are only read.
+    """Write the page, the tables, the data card and the Croissant file.
+
+    Of the datasets nothing is changed; one whose masks were not measured yet gets its tables first.
 
     Raises:
         ConfigError: No dataset is named, or the data card's answers are none.
         ManifestError: A folder is no dataset, or a table is damaged.
+        StorageError: The output, or the tables of a dataset without any, can't be written.
     """
     if not settings.datasets:
         msg = "No dataset is named. Give one or more, as in: wirsung describe DATASET --out DIR"
@@ -72,6 +81,7 @@ def describe(settings: DescribeSettings) -> Described:
     if settings.answers is not None and len(settings.datasets) > 1:
         msg = "--answers holds those of one dataset. Put a datacard.toml into each dataset's folder instead."
         raise ConfigError(msg)
+    outcomes = _measured(settings) if settings.measure else []
     found = [contents_of(path) for path in settings.datasets]
     every = [
         findings_of(contents, name, settings.outlier_z, settings.answers)
@@ -89,7 +99,21 @@ def describe(settings: DescribeSettings) -> Described:
         files,
         sum(len(item.outliers) for item in every),
         sum(not answer.is_stated for item in every for answer in item.card.answers),
+        outcomes,
     )
+
+
+def _measured(settings: DescribeSettings) -> list[Outcome[None]]:
+    """Measure the datasets that have masks and no measurements of them."""
+    outcomes: list[Outcome[None]] = []
+    for path in settings.datasets:
+        if (
+            is_dataset(path)
+            and not (path / STRUCTURES_FILE).is_file()
+            and Dataset.open(path).structure_names()
+        ):
+            outcomes += catalog(CatalogSettings(path, workers=settings.workers))
+    return outcomes
 
 
 def _write_tables(out: Path, every: Sequence[Findings], table: TableOne) -> dict[str, str]:

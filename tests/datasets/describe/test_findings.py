@@ -1,0 +1,26 @@
+from wirsung.datasets.describe.findings import findings_of, is_whole_release
+
+
+def test_a_dataset_is_counted_for_the_comparison(both):
+    found = both[0].compared()
+    # Cases 0, 3, 6, 9, 12 have a tumour.
+    assert (found.name, found.scans, found.tumours, found.institutions) == ("first", 15, 5, 2)
+    assert found.countries is None
+    assert found.ticks == {"liver", "pancreas", "spleen"}
+
+
+def test_the_cohort_and_the_card_bear_the_name_on_the_page(contents):
+    found = findings_of(contents, "another", 3.5)
+    assert (found.cohort.name, found.card.name) == ("another", "another")
+    assert found.reproduced == ()
+
+
+def test_the_whole_release_is_held_against_the_paper(released):
+    assert is_whole_release(released.contents)
+    assert sum(row.is_equal for row in released.reproduced) == 7
+
+
+def test_the_release_counts_tumours_and_countries_and_no_centres(released):
+    found = released.compared()
+    assert (found.scans, found.tumours, found.countries, found.institutions) == (9901, 1077, 12, None)
+    assert len(found.ticks) == 25

@@ -1,0 +1,10 @@
+from pathlib import Path
+
+import tyro
+
+from wirsung.datasets.describe.settings import DescribeSettings
+
+
+def test_several_datasets_are_named_one_after_the_other():
+    found = tyro.cli(DescribeSettings, args=["a", "b", "--out", "c", "--no-measure", "--pictures", "0"])
+    assert found == DescribeSettings((Path("a"), Path("b")), Path("c"), pictures=0, measure=False)
