@@ -1,6 +1,7 @@
 """Pickles read without running them, against pickle itself where they are harmless."""
 
 import collections
+import contextlib
 import os
 import pickle
 import pickletools
@@ -159,6 +160,23 @@ def test_damaged_pickles_are_said_to_be_damaged(content, tmp_path):
     path.write_bytes(content)
     with pytest.raises(CheckpointError, match="damaged or no pickle"):
         read_pickle(path)
+
+
+_HARMLESS = pickle.dumps({"a": [1, (2.0, "b")], "c": np.arange(3), "d": {1, 2}, "e": np.float64(3)})
+
+
+@given(
+    protocol=st.integers(0, 4),
+    changes=st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), max_size=4),
+    kept=st.integers(0, 400),
+)
+def test_whatever_the_bytes_nothing_but_a_plain_refusal_comes(protocol, changes, kept):
+    content = bytearray(pickle.dumps(pickle.loads(_HARMLESS), protocol)[:kept])
+    for place, byte in changes:
+        if place < len(content):
+            content[place] = byte
+    with contextlib.suppress(UnsafePickleError, ValueError, LookupError, TypeError, RecursionError):
+        plain_data(bytes(content))
 
 
 def _array_state(shape, content):

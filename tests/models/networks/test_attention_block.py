@@ -12,6 +12,7 @@ from wirsung.models.networks.attention_block import (
     HeadMixing,
     heads_of,
 )
+from wirsung.models.networks.pansegnet2 import PanSegNet2
 
 torch.set_num_threads(1)
 KINDS = ["softmax", "linear", "conv"]
@@ -105,3 +106,29 @@ def test_mixings_keep_the_shape():
     assert heads_of(48) == 2
     for mixing in (HeadMixing(48, "softmax"), HeadMixing(48, "linear"), ConvMixing(48)):
         assert mixing(grid).shape == grid.shape
+
+
+@pytest.mark.parametrize(("kind", "learns"), [("softmax", True), ("linear", True), ("conv", False)])
+def test_nnunets_own_optimiser_teaches_attention_what_the_control_can_not_learn(kind, learns):
+    """Each of 16 voxels in a row is to say whether the first is bright; the control sees four voxels far."""
+    torch.manual_seed(0)
+    network = nn.Sequential(AttentionBlock(8, kind, 2), nn.Conv3d(8, 2, 1))
+    network.apply(PanSegNet2.initialize)
+    optimiser = torch.optim.SGD(network.parameters(), 1e-2, momentum=0.99, nesterov=True, weight_decay=3e-5)
+    for _ in range(150):
+        image, answer = _row(32)
+        optimiser.zero_grad()
+        nn.functional.cross_entropy(network(image)[:, :, 0, 0], answer).backward()
+        nn.utils.clip_grad_norm_(network.parameters(), 12)
+        optimiser.step()
+    image, answer = _row(500)
+    right = (network(image)[:, :, 0, 0].argmax(1) == answer)[:, 5:].float().mean()
+    assert right > 0.95 if learns else right < 0.6
+
+
+def _row(count):
+    bright = torch.randint(0, 2, (count,))
+    image = 0.3 * torch.randn(count, 8, 1, 1, 16)
+    image[:, 0, 0, 0, 0] += 6 * bright - 3
+    image[:, 1, 0, 0, 0] += 3
+    return image, bright[:, None].expand(count, 16)
