@@ -144,6 +144,15 @@ def test_a_plan_is_fitted(patch, spacing):
     assert arguments["windows"][-1] == [size // by for size, by in zip(grid, total, strict=True)]
 
 
+def test_of_three_steps_the_embedding_takes_one():
+    """Two levels of the decoder must answer: of one alone, nnU-Net's loss would weigh nothing."""
+    found = fit(plan_of_patch((32, 32, 32)))
+    assert found["embedding_stride"] == [2, 2, 2]
+    assert found["strides"] == [[1, 1, 1], [2, 2, 2], [2, 2, 2]]
+    assert found["windows"] == [[4, 4, 4], [4, 4, 4], [4, 4, 4]]
+    assert fit(plan_of_patch((64, 64, 64)))["embedding_stride"] == [4, 4, 4]
+
+
 def test_a_plan_of_few_steps_is_refused_with_a_patch_that_would_do():
     with pytest.raises(ConfigError, match=r"down at least 3 times.*16 x 16 x 16.*32 x 32 x 32 would do"):
         fit(plan_of_patch((16, 16, 16)))

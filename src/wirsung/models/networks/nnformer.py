@@ -16,6 +16,7 @@ What differs from the released code, which is under the MIT licence and was read
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import torch
@@ -30,8 +31,9 @@ from wirsung.models.plans import Configuration
 _HEADS = 6
 """At the finest level, doubled at each below; a head is as wide as the plan's first stage (the paper: 32)."""
 _LEVELS = 4
-_EMBEDDED = 3
-"""Stages of the plan that the embedding stands for: full, half and a quarter of the resolution."""
+_EMBEDDED = 2
+"""Steps of the plan that the embedding takes in one."""
+_FEWEST_STEPS = 3
 _WINDOW = 4
 _MLP = 4
 """Width of the hidden layer, in widths of a token."""
@@ -112,16 +114,18 @@ def fit(configuration: Configuration) -> dict[str, Any]:
     """The arguments of `NnFormer` for nnU-Net's plan.
 
     The plan's first two steps down are taken in one by the embedding, the next three lie between the levels.
+    Of only three steps the embedding takes one, for nnU-Net's deep supervision needs logits at two levels.
     Six heads of the plan's first width make the finest tokens: 192 channels where nnU-Net has 32 features.
 
     Raises:
         ConfigError: The patch is too small for three steps down, or the strides don't divide it.
     """
-    stages = len(topology_of(configuration).strides)
-    steps_down = min(max(stages - 1, _EMBEDDED), _EMBEDDED + _LEVELS - 2)
-    topology = topology_of_depth(configuration, steps_down, "nnFormer")
-    embedding = [int(first * second) for first, second in zip(*topology.strides[1:_EMBEDDED], strict=True)]
-    steps = [list(item) for item in topology.strides[_EMBEDDED:]]
+    planned = len(topology_of(configuration).strides) - 1
+    down = min(max(planned, _FEWEST_STEPS), _EMBEDDED + _LEVELS - 1)
+    topology = topology_of_depth(configuration, down, "nnFormer")
+    embedded = min(_EMBEDDED, down - _FEWEST_STEPS + 1)
+    embedding = [prod(item[axis] for item in topology.strides[: embedded + 1]) for axis in range(3)]
+    steps = [list(item) for item in topology.strides[embedded + 1 :]]
     grid = [size // by for size, by in zip(configuration.patch_size, embedding, strict=True)]
     windows: list[list[int]] = []
     for number, stride in enumerate([[1, 1, 1], *steps]):
