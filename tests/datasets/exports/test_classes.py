@@ -41,6 +41,7 @@ def test_a_class_of_several_structures_needs_them_all(small_dataset):
     assert arteries.structures == ("aorta", "celiac_artery", "superior_mesenteric_artery")
     assert is_drawn(arteries, arteries.structures)
     assert not is_drawn(arteries, arteries.structures[:2])
+    assert is_drawn(arteries, ["arteries"])
 
 
 def test_a_whole_may_be_drawn_by_its_parts_but_not_a_part_by_its_whole():

@@ -4,8 +4,11 @@ import shutil
 import subprocess
 import sys
 
+import nibabel
+import numpy as np
 import pytest
 
+from wirsung.datasets.description import Description, write_description
 from wirsung.datasets.exports.permission import NOTICE_FILE
 from wirsung.errors import ConfigError, ManifestError
 
@@ -109,6 +112,40 @@ def test_where_no_case_can_be_exported_no_dataset_json_is_written(small_dataset,
     result = exported("nnunet", root)
     assert statuses(result) == {"small-00": "failed"}
     assert not (result.root / "dataset.json").exists()
+
+
+@pytest.fixture
+def real(shared_data, tmp_path):
+    """Two real label maps of PANORAMA, with made-up images on their grids."""
+    root = tmp_path / "real"
+    for case in ("101592_00001", "101969_00001"):
+        labels = shared_data / "panorama_labels" / f"{case}.nii.gz"
+        found = nibabel.load(labels)
+        (root / "ImageTr" / case).mkdir(parents=True)
+        image = nibabel.Nifti1Image(np.zeros(found.shape, np.int16), found.affine)
+        image.header.set_xyzt_units("mm")
+        nibabel.save(image, root / "ImageTr" / case / "ct.nii.gz")
+        (root / "LabelTr" / case).mkdir(parents=True)
+        (root / "LabelTr" / case / "label_map.nii.gz").symlink_to(labels)
+    write_description(root, Description("real", source="panorama", label_scheme="panorama-6"))
+    return root
+
+
+@pytest.mark.slow
+def test_real_label_maps_keep_every_voxel_and_merge_as_the_scheme_says(real, exported, read, tmp_path):
+    same = exported("nnunet", real, tmp_path / "same").root
+    merged = exported("nnunet", real, tmp_path / "merged", scheme="pants-2").root
+    content = json.loads((same / "dataset.json").read_text())
+    assert list(content["labels"]) == [
+        "background", "pdac_lesion", "veins", "arteries", "pancreas", "pancreatic_duct", "common_bile_duct",
+    ]  # fmt: skip
+    for case in ("101592_00001", "101969_00001"):
+        truth = np.rint(read(real / "LabelTr" / case / "label_map.nii.gz")).astype(int)
+        assert np.array_equal(read(same / "labelsTr" / f"{case}.nii.gz"), truth)
+        # By hand: 4 pancreas and 5 its duct make the pancreas; 1 is the lesion.
+        expected = np.isin(truth, (4, 5)) + 2 * (truth == 1)
+        assert np.array_equal(read(merged / "labelsTr" / f"{case}.nii.gz"), expected)
+        assert expected.max() >= 1
 
 
 def test_two_workers_make_the_same(small_dataset, exported, snapshot, tmp_path):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from wirsung.anatomy.schemes import LabelClass, Scheme
-from wirsung.anatomy.structures import parts
+from wirsung.anatomy.structures import parts, structures
 from wirsung.datasets.layout import Case
 from wirsung.errors import LabelError
 from wirsung.imaging.volume import Volume
@@ -85,6 +85,8 @@ def export_classes(scheme: Scheme, cases: Sequence[Case]) -> ExportClasses:
 def is_drawn(item: LabelClass, names: Iterable[str]) -> bool:
     """Whether masks of those names make up the class: each of its structures, whole or by a part.
 
+    A class that a foreign label map keeps as one, such as the arteries of PANORAMA, has a name of its own.
+
     Example:
         >>> from wirsung.anatomy.schemes import scheme
         >>> arteries = scheme("panorama-6").classes[2]
@@ -92,6 +94,8 @@ def is_drawn(item: LabelClass, names: Iterable[str]) -> bool:
         (False, True)
     """
     known = set(names)
+    if item.name in known and item.name not in structures():
+        return True
     return bool(item.structures) and all(
         name in known or not known.isdisjoint(parts(name)) for name in item.structures
     )

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from wirsung.compute.atomic import write_json, write_text
 from wirsung.compute.cases import Outcome, map_cases
@@ -38,6 +39,10 @@ class Exported:
     def lines(self) -> list[str]:
         """For the terminal."""
         return list(self.told)
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs."""
+        return {"root": str(self.root), "told": list(self.told)}
 
 
 def export(settings: ExportSettings) -> Exported:

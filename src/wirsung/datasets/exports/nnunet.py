@@ -11,7 +11,7 @@ from wirsung.datasets.exports.placing import Placed, Places
 from wirsung.datasets.exports.plan import CHANNELS, Cohort, Plan, numbered_folder, told_classes
 from wirsung.datasets.exports.settings import ExportSettings
 from wirsung.datasets.layout import SUFFIX, Case
-from wirsung.datasets.splits import Split, as_nnunet
+from wirsung.datasets.splits import as_nnunet
 
 _REORIENTING = "NibabelIOWithReorient"
 """nnU-Net's reader that brings every image into one axis order."""
@@ -59,7 +59,7 @@ def _finish(root: Path, cohort: Cohort, channel: str, placed: Mapping[str, Place
     if len(codes) > 1:
         content["overwrite_image_reader_writer"] = _REORIENTING
     write_json(root / "dataset.json", content)
-    return [*told_classes(cohort), *_told_axes(codes), *_split(root, cohort.split, learnt), *_next(root)]
+    return [*told_classes(cohort), *_told_axes(codes), *_split(root, cohort, learnt), *_next(root)]
 
 
 def _told_axes(codes: set[str]) -> list[str]:
@@ -68,10 +68,12 @@ def _told_axes(codes: set[str]) -> list[str]:
     return [f"The images have axes {', '.join(sorted(codes))}: dataset.json names {_REORIENTING} for that."]
 
 
-def _split(root: Path, split: Split | None, learnt: list[str]) -> list[str]:
+def _split(root: Path, cohort: Cohort, learnt: list[str]) -> list[str]:
     """The folds of the cases that are there."""
+    split, dataset = cohort.split, cohort.dataset.root
     if split is None:
-        return ["No splits_final.json: nnU-Net will split scans, not patients. wirsung split makes one."]
+        advice = f"run wirsung split {dataset}, and this again"
+        return [f"No splits_final.json, so nnU-Net would split scans, not patients: {advice}."]
     there = set(learnt)
     folds = [
         {side: [case for case in cases if case in there] for side, cases in fold.items()}
@@ -84,6 +86,6 @@ def _split(root: Path, split: Split | None, learnt: list[str]) -> list[str]:
 def _next(root: Path) -> list[str]:
     number = int(root.name.removeprefix("Dataset").partition("_")[0])
     return [
-        f"Next: nnUNet_raw={root.absolute().parent} nnUNetv2_plan_and_preprocess -d {number} "
-        "--verify_dataset_integrity"
+        f"Next, with nnUNet_raw={root.absolute().parent}: "
+        f"nnUNetv2_plan_and_preprocess -d {number} --verify_dataset_integrity"
     ]

@@ -18,6 +18,9 @@ from wirsung.errors import ConfigError
 CHANNELS = {"ct": "CT", "t1": "T1", "t2": "T2", "mr": "MR"}
 """What nnU-Net and the Decathlon call a modality; nnU-Net normalises CT by its name."""
 
+_MOST_NAMES = 5
+"""Told before they are counted."""
+
 
 @dataclass(frozen=True)
 class Cohort:
@@ -105,7 +108,9 @@ def told_classes(cohort: Cohort) -> list[str]:
     classes = cohort.classes
     told = [f"Classes: {len(classes.kept)} of {classes.scheme.name}."]
     if classes.left_out:
-        told.append(f"Left out, because nobody drew them: {', '.join(classes.left_out)}.")
+        more = len(classes.left_out) - _MOST_NAMES
+        names = ", ".join(classes.left_out[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+        told.append(f"Left out, because nobody drew them: {names}.")
     if classes.is_renumbered:
         told.append(f"The values are not those of {classes.scheme.name}, because they must be consecutive.")
     return told

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 from rich.console import Console
@@ -68,6 +68,10 @@ class Fetched:
         if self.source.layouts:
             told.append(f"Next: wirsung import {self.source.name} {self.out} --out DATASET")
         return told
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs; `fetched.json` in the folder says more of each file."""
+        return {"source": self.source.name, "out": str(self.out), "licence": self.source.licence.name}
 
 
 def fetch(settings: FetchSettings) -> Fetched:
