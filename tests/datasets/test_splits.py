@@ -129,7 +129,8 @@ def test_split_writes_what_read_split_reads(tmp_path):
     assert written["seed"] == 5
     assert written["test"] == ["c1", "c3", "c5"]
     assert sorted(written["folds"][0]) == ["train", "validation"]
-    assert made.lines() == ["3 folds of 1, 1, 1 cases; 3 test cases (centres centre-1)."]
+    not_catalogued = "Not looked for: scans that are there twice. Run wirsung catalog first, then this again."
+    assert made.lines() == ["3 folds of 1, 1, 1 cases; 3 test cases (centres centre-1).", not_catalogued]
 
 
 def test_without_a_manifest_each_case_is_a_patient(tmp_path):
@@ -207,4 +208,5 @@ def test_subsets_are_read_as_they_were_written(tmp_path):
         (tmp_path / "ImageTr" / f"c{n}").mkdir()
     made = split(SplitSettings(tmp_path, folds=2, subsets=(2, 4)))
     assert read_split(tmp_path) == made
-    assert made.lines()[1:] == ["Subset of 2: 2 cases.", "Subset of 4: 4 cases."]
+    not_catalogued = "Not looked for: scans that are there twice. Run wirsung catalog first, then this again."
+    assert made.lines()[1:] == ["Subset of 2: 2 cases.", "Subset of 4: 4 cases.", not_catalogued]

@@ -106,6 +106,13 @@ _ALL = (
         "dataset",
     ),
     Verb(
+        "compare-datasets",
+        "find the scans and patients that are in two datasets",
+        "wirsung.datasets.comparing:CompareDatasetsSettings",
+        "wirsung.datasets.comparing:compare_datasets",
+        "out",
+    ),
+    Verb(
         "train",
         "train a network on one fold of a dataset",
         "wirsung.training.settings:TrainSettings",

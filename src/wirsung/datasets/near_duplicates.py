@@ -88,6 +88,22 @@ class Profiles:
         bounds = np.cumsum([0, *map(len, stored)], dtype=np.int64)
         return cls(levels, bounds, np.array([item.is_ct for item in fingerprints], dtype=np.bool_))
 
+    @classmethod
+    def empty(cls, scans: int) -> "Profiles":
+        """Scans that have no fingerprint."""
+        none = np.zeros((0, BLOCKS * BLOCKS), np.uint8)
+        return cls(none, np.zeros(scans + 1, np.int64), np.ones(scans, np.bool_))
+
+    @classmethod
+    def joined(cls, parts: Sequence["Profiles"]) -> "Profiles":
+        """The scans of all parts, in their order."""
+        heights = np.concatenate([np.zeros(1, np.int64), *(np.diff(part.bounds) for part in parts)])
+        return cls(
+            np.concatenate([cls.empty(0).levels, *(part.levels for part in parts)]),
+            np.cumsum(heights),
+            np.concatenate([cls.empty(0).is_ct, *(part.is_ct for part in parts)]),
+        )
+
     def __len__(self) -> int:
         return len(self.bounds) - 1
 
@@ -149,7 +165,9 @@ def _near_of_kind(profiles: Profiles, scans: _Integers, threshold: float, worker
                 partial(_compared, profiles, threshold), np.array_split(candidates, workers)
             ):
                 _keep(found, part)
-        few = scans[np.bincount(keys[:, 0], minlength=len(profiles))[scans] < _FEWEST_KEYS]
+        heights = np.diff(profiles.bounds)[scans]
+        has_few = np.bincount(keys[:, 0], minlength=len(profiles))[scans] < _FEWEST_KEYS
+        few = scans[has_few & (heights >= FEWEST_LEVELS)]
         among = set(scans.tolist())
         for part in threads.map(partial(_slid, profiles, threshold), few.tolist()):
             _keep(found, [row for row in part if row[1] in among or row[0] in among])

@@ -202,9 +202,9 @@ def slide(
     own_below = _sums_below(own)
     for number in range(len(bounds) - 1):
         found[number, 0] = UNLIKE
-        if number == scan:
-            continue
         other = levels[bounds[number] : bounds[number + 1]]
+        if number == scan or len(other) < fewest:
+            continue
         below = _sums_below(other)
         least = max(fewest, int(np.ceil(fraction * min(len(own), len(other)))))
         for shift in range(least - len(other), len(own) - least + 1):

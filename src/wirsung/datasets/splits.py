@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +10,19 @@ import tyro
 
 from wirsung.compute.atomic import write_json
 from wirsung.datasets.layout import Dataset
+from wirsung.datasets.leaks import has_fingerprints
 from wirsung.datasets.manifest import ManifestRow, manifest_rows
+from wirsung.datasets.split_check import SplitCheck, check_split
+from wirsung.datasets.split_sides import (
+    Official,
+    OnLeak,
+    drawn_for_test,
+    groups_of,
+    joined_patients,
+    official_rows,
+    same_cases,
+    settle_leaks,
+)
 from wirsung.datasets.strata import dealing_order, mixed_order, strata
 from wirsung.errors import ConfigError, ManifestError, near_names
 
@@ -24,14 +36,23 @@ class SplitSettings:
 
     dataset: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="DATASET")]
     """The dataset."""
+    official: Official | None = None
+    """The release's own test cases: pants by the range of ids (9001 to 9901), subset by the folder ImageTe/.
+    Without it cases in ImageTe/ are for the test all the same, where there are any."""
     test_centre: tuple[str, ...] = ()
     """Centres that nobody learns from; their cases are the test set, beside those of ImageTe/."""
+    test_fraction: float = 0.0
+    """Fraction of the other patients for the test, in proportion, 0 to less than 1."""
     folds: int = 5
     """Parts for cross-validation, at least 2."""
     stratify: tuple[str, ...] = ("tumour",)
     """What every fold holds in proportion: tumour, phase, centre, modality, manufacturer or sex."""
     subsets: tuple[int, ...] = ()
     """Sizes, in cases, of ever larger parts of what is learnt from, each within the next, as for 281 2238."""
+    leaks: OnLeak = "refuse"
+    """Where a test case is there once more to learn from, by wirsung catalog: refuse, drop or keep it."""
+    check: bool = False
+    """Make nothing: hold the splits.json that is there against the dataset and its fingerprints."""
     seed: int = 0
     """Another seed, other folds."""
 
@@ -55,34 +76,69 @@ class Split:
     folds: tuple[Fold, ...]
     subsets: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     """Size to the ids of a part of what is learnt from; each lies within the next larger one."""
+    groups: tuple[tuple[str, ...], ...] = ()
+    """Cases of different patients that were kept together, as their scans are one."""
+    left_out: tuple[str, ...] = ()
+    """Cases that nobody learns from, as their scans are in the test set too."""
+    official: str | None = None
+    """The release's own split that `test` is taken from."""
+    is_leak_checked: bool = False
+    """Whether scans that are there twice were looked for."""
 
     def lines(self) -> list[str]:
         """For the terminal."""
         sizes = ", ".join(str(len(fold.validation)) for fold in self.folds)
         held = f" (centres {', '.join(self.test_centres)})" if self.test_centres else ""
         parts = [f"Subset of {size}: {len(part)} cases." for size, part in self.subsets.items()]
-        return [f"{len(self.folds)} folds of {sizes} cases; {len(self.test)} test cases{held}.", *parts]
+        told = [f"{len(self.folds)} folds of {sizes} cases; {len(self.test)} test cases{held}.", *parts]
+        if self.groups:
+            first = ", ".join(self.groups[0])
+            told.append(f"{len(self.groups)} groups of scans that are one were kept together, as {first}.")
+        if self.left_out:
+            told.append(f"{len(self.left_out)} cases are in no fold, as the test set has their scans.")
+        if not self.is_leak_checked:
+            told.append(
+                "Not looked for: scans that are there twice. Run wirsung catalog first, then this again."
+            )
+        return told
 
     def as_json(self) -> dict[str, Any]:
         """As in `splits.json`."""
         return {"schema": _SCHEMA, **asdict(self)}
 
 
-def split(settings: SplitSettings) -> Split:
-    """Split the dataset and write its `splits.json`.
+def split(settings: SplitSettings) -> Split | SplitCheck:
+    """Split the dataset and write its `splits.json`, or check the one that is there.
+
+    Where the dataset was catalogued, scans that are one are kept on one side as if of one patient.
 
     Raises:
-        ConfigError: A centre is unknown, or there are fewer than 2 folds or more than patients.
-        ManifestError: One patient's cases would be on two sides.
+        ConfigError: A centre is unknown, there are fewer than 2 folds or more than patients, or the official
+            split does not fit the dataset.
+        ManifestError: One patient's cases, or two copies of one scan, would be on two sides.
     """
     dataset = Dataset.open(settings.dataset)
+    rows = manifest_rows(dataset)
+    same = same_cases(dataset) if has_fingerprints(dataset.root) else None
+    if settings.check:
+        return check_split(read_split(dataset.root), rows, same)
+    rows = official_rows(rows, settings.official)
+    rows, pairs, left_out = settle_leaks(rows, same or (), settings.test_centre, settings.leaks)
+    joined = joined_patients(rows, pairs)
     made = split_rows(
-        manifest_rows(dataset),
+        drawn_for_test(joined, settings.test_fraction, settings.seed, settings.stratify),
         test_centres=settings.test_centre,
         folds=settings.folds,
         seed=settings.seed,
         stratify=settings.stratify,
         subsets=settings.subsets,
+    )
+    made = replace(
+        made,
+        groups=groups_of(rows, pairs),
+        left_out=left_out,
+        official=settings.official,
+        is_leak_checked=same is not None,
     )
     write_json(dataset.root / SPLIT_FILE, made.as_json())
     return made
@@ -157,7 +213,15 @@ def read_split(root: Path) -> Split:
         folds = tuple(Fold(_ids(fold["train"]), _ids(fold["validation"])) for fold in content["folds"])
         subsets = {int(size): _ids(part) for size, part in content.get("subsets", {}).items()}
         made = Split(
-            int(content["seed"]), _ids(content["test_centres"]), _ids(content["test"]), folds, subsets
+            int(content["seed"]),
+            _ids(content["test_centres"]),
+            _ids(content["test"]),
+            folds,
+            subsets,
+            tuple(_ids(group) for group in content.get("groups", ())),
+            _ids(content.get("left_out", ())),
+            content.get("official"),
+            bool(content.get("is_leak_checked")),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         msg = f"{path} is damaged. Make it anew with: wirsung split {root}"
