@@ -163,15 +163,21 @@ def test_labels_that_come_later_are_taken_up(msd):
     }
 
 
-def test_a_case_cut_off_while_it_was_imported_is_finished(msd):
+def test_a_run_that_was_cut_off_is_finished(msd, monkeypatch):
     raw, out = msd
-    bring("msd-pancreas", raw, out)
-    record = out / ".import/pancreas_001.json"
-    table = json.loads(record.read_text())
-    record.write_text(json.dumps(table | {"state": None}))
-    shutil.rmtree(out / "ImageTr/pancreas_001")
-    assert statuses(bring("msd-pancreas", raw, out))["pancreas_001"] == "done"
-    assert Dataset.open(out).case("pancreas_001").image_path.is_file()
+
+    def cut(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("wirsung.datasets.importing.placing.write_json", cut)
+    with pytest.raises(KeyboardInterrupt):
+        bring("msd-pancreas", raw, out)
+    assert (out / "ImageTr/pancreas_001/ct.nii.gz").is_file(), "placed, but not recorded"
+    (out / "ImageTr/.partial-x").mkdir()
+    monkeypatch.undo()
+    assert set(statuses(bring("msd-pancreas", raw, out)).values()) == {"done"}
+    assert not list(out.rglob(".partial-*"))
+    assert set(statuses(bring("msd-pancreas", raw, out)).values()) == {"skipped"}
 
 
 def test_a_case_that_left_the_source_is_told_and_kept(msd):

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from wirsung.compute.atomic import flush_folder, storage_error, write_json
+from wirsung.compute.atomic import storage_error, write_json
 from wirsung.compute.cases import Skip
 from wirsung.datasets.foreign_labels import LABEL_MAP_FILE, LabelStyle, read_labels, write_drawn
 from wirsung.datasets.importing.finding import one_of
@@ -32,7 +32,8 @@ from wirsung.imaging.nifti import read_header
 
 RECORDS = ".import"
 _SCHEMA = 1
-_PARTIAL = ".partial-"
+PARTIAL = ".partial-"
+"""How the name of a half made folder begins; hidden ones are no cases."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,8 @@ class CaseImport:
     style: LabelStyle
     annotated: tuple[str, ...]
     partial: bool
+    begun: bool = False
+    """Whether a run that was cut off may have left the case half done."""
     told: Mapping[str, Any] = field(default_factory=dict)
     """What id and table tell of the case: columns of the manifest."""
 
@@ -76,11 +79,8 @@ def import_case(task: CaseImport) -> ManifestRow:
     if known is not None and known.get("state") == state and _is_there(task, files):
         raise Skip(_row_of(known["row"]))
     row = _row(task, files)
-    if known is None:
+    if known is None and not task.begun:
         _check_free(task)
-        write_json(
-            record, {"schema": _SCHEMA, "state": None, "row": asdict(row)}
-        )  # so that a killed run can go on
     with _replacing(task, LABEL_FOLDERS) as labels:
         if len(files) > 1:
             _fill_labels(task, files, labels)
@@ -225,7 +225,7 @@ def _replacing(task: CaseImport, folders: Mapping[Subset, str]) -> Iterator[Path
     final = task.out / folders[task.subset] / task.id
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=final.parent))
+        partial = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=final.parent))
     except OSError as error:
         raise storage_error(final, error) from error
     try:
@@ -236,7 +236,6 @@ def _replacing(task: CaseImport, folders: Mapping[Subset, str]) -> Iterator[Path
         if partial.exists():
             partial.chmod(0o755)
             partial.replace(final)
-        flush_folder(final.parent)
     finally:
         with suppress(OSError):
             shutil.rmtree(partial)

@@ -1,26 +1,36 @@
 """`wirsung import`: a public source's folder as a dataset, by reference."""
 
+import shutil
 import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
-from wirsung.compute.atomic import storage_error, write_bytes, write_json
+from wirsung.compute.atomic import storage_error, write_bytes, write_json, write_text
 from wirsung.compute.cases import Outcome, map_cases
 from wirsung.datasets.description import DESCRIPTION_FILE, Description, read_description, write_description
 from wirsung.datasets.foreign_labels import LabelStyle
 from wirsung.datasets.importing.finding import Found, FoundCase, find_cases, list_files
 from wirsung.datasets.importing.imported import REPORT_FILE, Imported
 from wirsung.datasets.importing.listing import SourceList
-from wirsung.datasets.importing.placing import RECORDS, CaseImport, import_case, place_link, recorded_row
+from wirsung.datasets.importing.placing import (
+    PARTIAL,
+    RECORDS,
+    CaseImport,
+    import_case,
+    place_link,
+    recorded_row,
+)
 from wirsung.datasets.importing.settings import ImportSettings
 from wirsung.datasets.importing.source_table import SourceTable, read_source_table
-from wirsung.datasets.layout import IMAGE_FOLDERS, Modality, Subset, is_case_id
+from wirsung.datasets.layout import IMAGE_FOLDERS, LABEL_FOLDERS, Modality, Subset, is_case_id
 from wirsung.datasets.manifest import MANIFEST_FILE, ManifestRow, read_manifest, write_manifest
 from wirsung.datasets.sources import Source, source_named
 from wirsung.errors import ConfigError, ManifestError
 
 SCHEME_FILE = "scheme.toml"
+BEGUN = "begun"
+"""While a run is on, the cases that it may leave half done; gone when it ends."""
 _SCHEMA = 1
 
 
@@ -45,16 +55,15 @@ def import_source(settings: ImportSettings) -> Imported | SourceList:
     pattern = CaseImport(
         "", folder, out, (), (), {}, "train", "ct", how, style, source.annotated, partial=source.partial
     )
+    tasks = _tasks(source, found, table, pattern)
+    write_text(out / RECORDS / BEGUN, "\n".join(tasks))
     outcomes = map_cases(
-        import_case,
-        _tasks(source, found, table, pattern),
-        workers=settings.workers,
-        description="Importing",
-        cluster=settings.cluster,
+        import_case, tasks, workers=settings.workers, description="Importing", cluster=settings.cluster
     )
     made = Imported(outcomes, source, out, found, table, _gone(out, outcomes))
     _write_manifest(out, outcomes)
     write_json(out / REPORT_FILE, {"schema": _SCHEMA, **made.as_json()})
+    (out / RECORDS / BEGUN).unlink()
     return made
 
 
@@ -116,15 +125,30 @@ def _tasks(
     source: Source, found: Found, table: SourceTable | None, pattern: CaseImport
 ) -> dict[str, CaseImport]:
     tasks: dict[str, CaseImport] = {}
+    begun = _begun(pattern.out)
     for own, case in found.cases.items():
         name = source.case_id(own)
         if not is_case_id(name) or name in tasks:
             msg = f"{source.name}: {name!r} is no id of a case, or two cases have it. Mend its id_template."
             raise ManifestError(msg)
         tasks[name] = _task(
-            source, case, dict(table.rows.get(own, {})) if table else {}, replace(pattern, id=name)
+            source,
+            case,
+            dict(table.rows.get(own, {})) if table else {},
+            replace(pattern, id=name, begun=name in begun),
         )
     return tasks
+
+
+def _begun(out: Path) -> set[str]:
+    """The cases that a run which was cut off may have left half done."""
+    path = out / RECORDS / BEGUN
+    if not path.is_file():
+        return set()
+    for folder in (*IMAGE_FOLDERS.values(), *LABEL_FOLDERS.values()):
+        for partial in (out / folder).glob(f"{PARTIAL}*"):
+            shutil.rmtree(partial)
+    return set(path.read_text(encoding="utf-8").split("\n"))
 
 
 def _task(source: Source, case: FoundCase, told: dict[str, object], pattern: CaseImport) -> CaseImport:
