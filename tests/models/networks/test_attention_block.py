@@ -35,7 +35,7 @@ def test_a_fresh_block_changes_nothing(kind):
 def test_all_kinds_have_as_many_parameters_as_a_count_by_hand():
     channels = 24
     norms, scales = 2 * 2 * channels, 2 * channels
-    depthwise = 2 * (27 * channels + channels)
+    depthwise = 27 * channels + channels
     mixing = 4 * channels**2 + 3 * channels
     feed = (channels * 2 * channels + 2 * channels) + (2 * channels * channels + channels)
     for kind in KINDS:
@@ -105,12 +105,12 @@ def test_mixings_keep_the_shape():
     grid = torch.randn(2, 3, 4, 5, 48)
     assert heads_of(48) == 2
     for mixing in (HeadMixing(48, "softmax"), HeadMixing(48, "linear"), ConvMixing(48)):
-        assert mixing(grid).shape == grid.shape
+        assert mixing(grid, grid).shape == grid.shape
 
 
 @pytest.mark.parametrize(("kind", "learns"), [("softmax", True), ("linear", True), ("conv", False)])
 def test_nnunets_own_optimiser_teaches_attention_what_the_control_can_not_learn(kind, learns):
-    """Each of 16 voxels in a row is to say whether the first is bright; the control sees four voxels far."""
+    """Each of 16 voxels in a row is to say whether the first is bright; the control sees two voxels far."""
     torch.manual_seed(0)
     network = nn.Sequential(AttentionBlock(8, kind, 2), nn.Conv3d(8, 2, 1))
     network.apply(PanSegNet2.initialize)

@@ -33,13 +33,14 @@ class AttentionBlock(nn.Module):
 class AttentionLayer(nn.Module):
     """Mixing of voxels, then of channels, each behind its norm and added with a scale that begins at zero.
 
-    Voxels are (B, d, h, w, C), in and out.
+    Voxels are (B, d, h, w, C), in and out. One depthwise convolution serves twice: added to what the mixing
+    reads it tells where a voxel is, and what the mixing makes of it keeps the details that a mean loses.
     """
 
     def __init__(self, channels: int, mixing: Mixing) -> None:
         super().__init__()
         self.norm_mix = nn.LayerNorm(channels)
-        self.place = Depthwise(channels)
+        self.local = Depthwise(channels)
         self.mix = ConvMixing(channels) if mixing == "conv" else HeadMixing(channels, mixing)
         self.scale_mix = nn.Parameter(torch.zeros(channels))
         self.norm_feed = nn.LayerNorm(channels)
@@ -51,13 +52,14 @@ class AttentionLayer(nn.Module):
     def forward(self, grid: torch.Tensor) -> torch.Tensor:
         """The voxels after this layer."""
         normed = self.norm_mix(grid)
-        grid = grid + self.scale_mix * self.mix(normed + self.place(normed))
+        local = self.local(normed)
+        grid = grid + self.scale_mix * self.mix(normed + local, local)
         made: torch.Tensor = grid + self.scale_feed * self.feed(self.norm_feed(grid))
         return made
 
 
 class HeadMixing(nn.Module):
-    """Attention between all voxels, and beside it a depthwise convolution of the values, for the details."""
+    """Attention between all voxels, and beside it what a convolution sees of the neighbours."""
 
     def __init__(self, channels: int, mixing: Mixing) -> None:
         super().__init__()
@@ -67,19 +69,17 @@ class HeadMixing(nn.Module):
         # Without bias: exact attention does not depend on it.
         self.key = nn.Linear(channels, channels, bias=False)
         self.value = nn.Linear(channels, channels)
-        self.local = Depthwise(channels)
         self.out = nn.Linear(channels, channels)
 
-    def forward(self, grid: torch.Tensor) -> torch.Tensor:
-        """(B, d, h, w, C) to the same shape."""
-        value = self.value(grid)
-        query, key, values = (self._split(item) for item in (self.query(grid), self.key(grid), value))
+    def forward(self, grid: torch.Tensor, local: torch.Tensor) -> torch.Tensor:
+        """Two times (B, d, h, w, C) to the same shape."""
+        query, key, value = (self._split(part(grid)) for part in (self.query, self.key, self.value))
         if self.mixing == "softmax":
             by = angles(grid.shape[1:4], query.shape[-1], grid.device)
-            mixed = softmax_attention(turned(query, by), turned(key, by), values)
+            mixed = softmax_attention(turned(query, by), turned(key, by), value)
         else:
-            mixed = linear_attention(query, key, values)
-        made: torch.Tensor = self.out(mixed.transpose(1, 2).reshape(grid.shape) + self.local(value))
+            mixed = linear_attention(query, key, value)
+        made: torch.Tensor = self.out(mixed.transpose(1, 2).reshape(grid.shape) + local)
         return made
 
     def _split(self, grid: torch.Tensor) -> torch.Tensor:
@@ -92,13 +92,12 @@ class ConvMixing(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.local = Depthwise(channels)
         self.wide = nn.Linear(channels, 2 * channels)
         self.narrow = nn.Linear(2 * channels, channels)
 
-    def forward(self, grid: torch.Tensor) -> torch.Tensor:
-        """(B, d, h, w, C) to the same shape."""
-        made: torch.Tensor = self.narrow(nn.functional.gelu(self.wide(grid + self.local(grid))))
+    def forward(self, grid: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
+        """Two times (B, d, h, w, C) to the same shape; the neighbours are in the first already."""
+        made: torch.Tensor = self.narrow(nn.functional.gelu(self.wide(grid)))
         return made
 
 

@@ -26,7 +26,7 @@ Attention = Literal["auto", "none", "softmax", "linear", "conv"]
 
 _SHARE = 16
 """The finer stage holds at most one voxel-channel for so many of the full resolution; see `_finer_stage`."""
-_LAYERS = {"bottleneck": 4, "finer": 1}
+_LAYERS = {"bottleneck": 2, "finer": 1}
 
 
 class PanSegNet2(nn.Module):
