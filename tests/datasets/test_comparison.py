@@ -4,7 +4,13 @@ import openpyxl
 import pytest
 
 from wirsung.anatomy.structures import structures
-from wirsung.datasets.comparison import comparison_rows, own_dataset, public_datasets, structure_columns
+from wirsung.datasets.comparison import (
+    comparison_rows,
+    labels_without_tick,
+    own_dataset,
+    public_datasets,
+    structure_columns,
+)
 from wirsung.datasets.release_metadata import read_release_metadata
 from wirsung.datasets.tables.rendering import rows_as_csv, rows_as_latex, rows_as_markdown
 
@@ -71,3 +77,12 @@ def test_what_the_notes_say_is_so(shared_data):
     countries = {code.strip() for row in release for code in (row.nationality or "").split(";")} - {""}
     assert (sum(row.tumour for row in release), len(countries)) == (1077, 12)
     assert "1,077 cases" in BY_NAME["PanTS training set"].note
+
+
+def test_labels_that_the_published_table_does_not_tick_are_told_by_the_sources():
+    found = labels_without_tick()
+    # The paper ticks nothing of LiTS and only the pancreas of WORD and AMOS.
+    assert found["LiTS"] == ("liver",)
+    assert {"liver", "spleen", "stomach", "duodenum"} <= set(found["WORD"]) & set(found["AMOS"])
+    assert not {"PanTS training set", "PanTS test set", "MSD-CT"} & set(found)
+    assert all(not BY_NAME[name].ticks.intersection(titles) for name, titles in found.items())

@@ -10,6 +10,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from wirsung.datasets.sources import source_named
+
 _FILE = "public_datasets.toml"
 _YES, _NO, _UNKNOWN = "✓", "×", "–"
 _OWN = "counted in this dataset"
@@ -32,6 +34,8 @@ class ComparedDataset:
     """Of its numbers."""
     note: str = ""
     """Where another source gives another number, with that source."""
+    own_source: str = ""
+    """The source of `datasets.sources` that tells of its own labels; empty where there is none."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,23 @@ def comparison_rows(own: Sequence[ComparedDataset] = ()) -> list[list[str]]:
     return [head, *(_row(item, titles) for item in (*public_datasets(), *own))]
 
 
+def labels_without_tick() -> dict[str, tuple[str, ...]]:
+    """Published datasets whose own labels hold structures that the published table does not tick.
+
+    Example:
+        >>> labels_without_tick()["LiTS"]
+        ('liver',)
+    """
+    found = {}
+    for item in public_datasets():
+        held = set(source_named(item.own_source).annotated) if item.own_source else set()
+        titles = (title for title, asked in structure_columns().items() if held.issuperset(asked))
+        extra = tuple(title for title in titles if title not in item.ticks)
+        if extra:
+            found[item.name] = extra
+    return found
+
+
 def _row(item: ComparedDataset, titles: Sequence[str]) -> list[str]:
     name = f"{item.name} ({item.year})" if item.year else item.name
     numbers = (item.tumours, item.scans, item.institutions, item.countries)
@@ -123,4 +144,5 @@ def _dataset(entry: dict[str, Any], columns: Mapping[str, tuple[str, ...]], sour
         frozenset(columns if entry["ticks"] == "all" else entry["ticks"]),
         source,
         note,
+        entry.get("own_source", ""),
     )

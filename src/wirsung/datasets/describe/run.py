@@ -48,7 +48,10 @@ class Described:
 
     def lines(self) -> list[str]:
         """For the terminal."""
+        measured = sum(outcome.status == "done" for outcome in self.outcomes)
+        first = f"Measured first: the masks of {measured:,} cases; the tables are kept in the dataset."
         return [
+            *([first] if self.outcomes else []),
             f"{', '.join(self.names)}: {self.outliers:,} outlying values; {self.not_stated} questions of the "
             "data card are open.",
             f"The page: {self.out / PAGE_FILE}",
