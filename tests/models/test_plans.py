@@ -1,8 +1,12 @@
 """plans.json and dataset.json."""
 
+import copy
 import json
+from contextlib import suppress
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from wirsung.errors import CheckpointError
 from wirsung.models.labels import parse_labels
@@ -137,3 +141,54 @@ def test_plans_that_contradict_themselves_have_no_outline(plans_content, change,
     plans_content["configurations"]["3d_fullres"].update(change)
     with pytest.raises(CheckpointError, match=message):
         parse_plans(plans_content).outline("3d_fullres")
+
+
+_ODD = st.sampled_from([None, True, -1, 0, 1e9, "", "x", [], [1], ["x"], {}, {"x": 1}, [[]], "3d_small"])
+
+
+def _places(content, place=()):
+    """Every place in a JSON value."""
+    yield place
+    items = (
+        content.items()
+        if isinstance(content, dict)
+        else enumerate(content)
+        if isinstance(content, list)
+        else ()
+    )
+    for key, value in items:
+        yield from _places(value, (*place, key))
+
+
+def _put(content, place, value):
+    for key in place[:-1]:
+        content = content[key]
+    content[place[-1]] = value
+
+
+@given(data=st.data())
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_plans_with_anything_anywhere_are_read_or_refused_in_words(plans_content, data):
+    content = copy.deepcopy(plans_content)
+    place = data.draw(st.sampled_from([item for item in _places(content) if item]))
+    _put(content, place, data.draw(_ODD))
+    for ask in ("configuration", "outline"):
+        with suppress(CheckpointError):
+            getattr(parse_plans(content), ask)("3d_small")
+
+
+_LABELS = {
+    "channel_names": {"0": "CT"},
+    "labels": {"background": 0, "whole": [1, 2], "core": 2, "ignore": 3},
+    "regions_class_order": [1, 2],
+}
+
+
+@given(data=st.data())
+@settings(max_examples=200)
+def test_labels_with_anything_anywhere_are_read_or_refused_in_words(data):
+    content = copy.deepcopy(_LABELS)
+    place = data.draw(st.sampled_from([item for item in _places(content) if item]))
+    _put(content, place, data.draw(_ODD))
+    with suppress(CheckpointError):
+        assert parse_labels(content, "dataset.json").outputs

@@ -144,3 +144,29 @@ def test_metadata_is_plain_json(tmp_path):
     raw = (tmp_path / "w.safetensors").read_bytes()
     header = json.loads(raw[8 : 8 + int.from_bytes(raw[:8], "little")])
     assert json.loads(header["__metadata__"]["mirror_axes"]) == [0, 2]
+
+
+def test_weights_that_share_their_memory_are_written_each(tmp_path):
+    one = torch.arange(6.0)
+    weights = Weights({"a": one, "b": one, "c": one[2:], "d": one.reshape(2, 3).T}, "3d_fullres", ())
+    save_weights(tmp_path / "w.safetensors", weights)
+    read = read_safetensors(tmp_path / "w.safetensors")
+    assert read.sha256 == weights.sha256
+    assert all(torch.equal(read.state[name], weights.state[name]) for name in weights.state)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"network_weights": {"a": 1}}, "no checkpoint of nnU-Net v2"),
+        ({"network_weights": {1: torch.ones(1)}}, "no checkpoint of nnU-Net v2"),
+        ({"init_args": []}, "does not say its"),
+        ({"init_args": {}}, "does not say its 'configuration'"),
+        ({"inference_allowed_mirroring_axes": 3}, "does not say its"),
+        ({"inference_allowed_mirroring_axes": ["x"]}, "does not say its"),
+    ],
+)
+def test_checkpoints_whose_parts_are_something_else_are_refused(tmp_path, network, change, message):
+    torch.save({**_checkpoint(network), **change}, tmp_path / "checkpoint_final.pth")
+    with pytest.raises(CheckpointError, match=message):
+        checkpoint_weights(read_checkpoint(tmp_path / "checkpoint_final.pth"))

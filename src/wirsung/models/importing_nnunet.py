@@ -137,7 +137,7 @@ def import_nnunet(
             made[fold] = record
             weights.append(read)
         _check_one_configuration(weights, list(made))
-        _copy_beside(source, out, plans)
+        _copy_beside(source, out)
     notes = notes_on(plans, labels, weights[0].configuration)
     skipped = all(before.get(fold) == record for fold, record in made.items())
     _write_import(out, path.name, {**before, **made}, notes)
@@ -253,14 +253,14 @@ def _check_one_configuration(weights: Sequence[Weights], folds: Sequence[str]) -
         raise CheckpointError(msg)
 
 
-def _copy_beside(source: _Source, out: Path, plans: Plans) -> None:
+def _copy_beside(source: _Source, out: Path) -> None:
     """The JSON of the model; the plans last, so that a folder with plans is whole."""
     if source.root.resolve() == out.resolve():
         return
     for name in (*BESIDE, DATASET_FILE):
         if (source.root / name).is_file():
             write_bytes(out / name, (source.root / name).read_bytes())
-    write_json(out / PLANS_FILE, dict(plans.content))
+    write_bytes(out / PLANS_FILE, (source.root / PLANS_FILE).read_bytes())
 
 
 def _read_import(out: Path) -> dict[str, ImportedFold]:

@@ -65,7 +65,7 @@ def parse_labels(content: Mapping[str, Any], source: str) -> Labels:
         ('pancreas', 'lesion')
     """
     try:
-        channels = content.get("channel_names") or content["modality"]
+        channels = dict(content.get("channel_names") or content["modality"])
         names = tuple(str(channels[key]) for key in sorted(channels, key=int))
         values = {str(name): _values(value) for name, value in dict(content["labels"]).items()}
         order = tuple(int(value) for value in content.get("regions_class_order") or ())

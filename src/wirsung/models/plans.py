@@ -4,10 +4,11 @@ Axes are nnU-Net's: (z, y, x), which is (k, j, i) of a volume; after `transpose_
 """
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from wirsung.compute.atomic import write_json
 from wirsung.errors import CheckpointError, near_names
@@ -16,6 +17,9 @@ from wirsung.models.old_plans import modernised
 
 PLANS_FILE = "plans.json"
 DATASET_FILE = "dataset.json"
+
+R = TypeVar("R")
+N = TypeVar("N", int, float)
 
 Shape = tuple[int, int, int]
 Spacing = tuple[float, float, float]
@@ -118,12 +122,7 @@ class Plans:
         Raises:
             CheckpointError: There is none, it is 2D or part of a cascade, or it needs what is unknown here.
         """
-        merged = modernised(_inherited(self.content["configurations"], name))
-        try:
-            return _configuration(name, merged)
-        except (KeyError, TypeError, ValueError, IndexError) as error:
-            msg = f"{PLANS_FILE}: configuration {name} lacks {error}. Get the whole model folder anew."
-            raise CheckpointError(msg) from error
+        return _said_of(name, _configuration, self.content["configurations"])
 
     def outline(self, name: str) -> Outline:
         """What the plans say of a configuration, be it 2D or the second stage of a cascade.
@@ -131,12 +130,7 @@ class Plans:
         Raises:
             CheckpointError: There is none, or a key is missing or contradicts another.
         """
-        merged = modernised(_inherited(self.content["configurations"], name))
-        try:
-            outline = _outline(name, merged)
-        except (KeyError, TypeError, ValueError) as error:
-            msg = f"{PLANS_FILE}: configuration {name} lacks {error}. Get the whole model folder anew."
-            raise CheckpointError(msg) from error
+        outline = _said_of(name, _outline, self.content["configurations"])
         dimensions = len(outline.patch_size)
         if dimensions not in (2, 3) or len(outline.spacing_mm) != dimensions:
             sizes = f"patch {list(outline.patch_size)} and spacing {list(outline.spacing_mm)}"
@@ -181,10 +175,10 @@ def parse_plans(content: Mapping[str, Any]) -> Plans:
     try:
         forward = _axes(content["transpose_forward"])
         backward = _axes(content["transpose_backward"])
-        channels = content["foreground_intensity_properties_per_channel"]
+        channels = dict(content["foreground_intensity_properties_per_channel"])
         intensities = tuple(_intensity(channels[key]) for key in sorted(channels, key=int))
         named = str(content["dataset_name"])
-        _ = dict(content["configurations"])
+        _ = {name: dict(table) for name, table in dict(content["configurations"]).items()}
     except (KeyError, TypeError, ValueError) as error:
         msg = f"{PLANS_FILE} lacks {error}. Only the plans of nnU-Net v2 can be read."
         raise CheckpointError(msg) from error
@@ -261,11 +255,11 @@ def _configuration(name: str, table: dict[str, Any]) -> Configuration:
     if reasons:
         msg = f"The configuration {name} {' and '.join(reasons)}, which can't be used here. Choose another."
         raise CheckpointError(msg)
-    spacing, patch = table["spacing"], table["patch_size"]
+    spacing, patch = _sizes(table["spacing"], float), _sizes(table["patch_size"], int)
     return Configuration(
         name=name,
-        spacing_mm=(float(spacing[0]), float(spacing[1]), float(spacing[2])),
-        patch_size=(int(patch[0]), int(patch[1]), int(patch[2])),
+        spacing_mm=(spacing[0], spacing[1], spacing[2]),
+        patch_size=(patch[0], patch[1], patch[2]),
         batch_size=int(table["batch_size"]),
         normalisations=tuple(table["normalization_schemes"]),
         inside_mask_only=tuple(bool(value) for value in table["use_mask_for_norm"]),
@@ -281,8 +275,8 @@ def _outline(name: str, table: dict[str, Any]) -> Outline:
     previous = table.get("previous_stage")
     return Outline(
         name=name,
-        patch_size=tuple(int(value) for value in table["patch_size"]),
-        spacing_mm=tuple(float(value) for value in table["spacing"]),
+        patch_size=_sizes(table["patch_size"], int),
+        spacing_mm=_sizes(table["spacing"], float),
         normalisations=tuple(map(str, table["normalization_schemes"])),
         architecture=_architecture(table["architecture"]),
         previous_stage=str(previous) if previous else None,
@@ -323,7 +317,28 @@ def _resampling(arguments: Mapping[str, Any]) -> Resampling:
 
 def _axes(values: Any) -> tuple[int, int, int]:  # noqa: ANN401 - whatever JSON holds
     first, second, third = (int(value) for value in values)
+    if sorted((first, second, third)) != [0, 1, 2]:
+        msg = f"an order of the axes 0, 1 and 2, but has {list(values)}"
+        raise ValueError(msg)
     return first, second, third
+
+
+def _said_of(name: str, reader: Callable[[str, dict[str, Any]], R], configurations: Mapping[str, Any]) -> R:
+    """What a reader makes of a configuration; whatever is not as it should be is one error."""
+    try:
+        return reader(name, modernised(_inherited(configurations, name)))
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        msg = f"{PLANS_FILE}: configuration {name} lacks {error}. Get the whole model folder anew."
+        raise CheckpointError(msg) from error
+
+
+def _sizes(values: Any, kind: type[N]) -> tuple[N, ...]:  # noqa: ANN401 - whatever JSON holds
+    """Numbers above 0."""
+    made = tuple(kind(value) for value in values)
+    if not all(0 < value < math.inf for value in made):
+        msg = f"sizes above 0, but has {list(values)}"
+        raise ValueError(msg)
+    return made
 
 
 def _intensity(table: Mapping[str, Any]) -> Intensity:

@@ -4,11 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import torch
-
 from wirsung.errors import CheckpointError
 from wirsung.models.networks import entry
-from wirsung.models.weights import State, unique
+from wirsung.models.weights import State, is_state, unique
 
 _PLACES = ("ema_model_state_dict", "model_state_dict", "state_dict", "net", "network_weights", "model")
 """Under which trainers keep the weights; the running mean first, as it is what they evaluate."""
@@ -49,9 +47,9 @@ def unwrapped(content: object, source: str) -> tuple[State, str]:
     """
     if isinstance(content, Mapping):
         for place in _PLACES:
-            if _is_state(content.get(place)):
+            if content.get(place) and is_state(content[place]):
                 return dict(content[place]), place
-        if _is_state(content):
+        if content and is_state(content):
             return dict(content), ""
     msg = f"{source} holds no weights: neither tensors nor one of {', '.join(_PLACES)}. Choose another file."
     raise CheckpointError(msg)
@@ -84,12 +82,6 @@ def recognise(state: State, place: str, *, network: str | None, source: str) -> 
     if left:
         notes.append(f"Left out: {', '.join(left)}, which are no part of {name}.")
     return replace(found, notes=(*notes, *found.notes))
-
-
-def _is_state(content: object) -> bool:
-    if not isinstance(content, Mapping) or not content:
-        return False
-    return all(isinstance(value, torch.Tensor) for value in content.values())
 
 
 def _own_names(state: State) -> tuple[State, tuple[str, ...]]:

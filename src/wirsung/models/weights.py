@@ -69,7 +69,13 @@ def save_weights(path: Path, weights: Weights) -> None:
         "mirror_axes": json.dumps(list(weights.mirror_axes)),
         "trainer": weights.trainer,
     }
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.state.items()}
+    tensors: State = {}
+    known: set[int] = set()
+    for name, tensor in weights.state.items():
+        own = tensor.detach().cpu().contiguous()
+        # safetensors refuses two names of one memory, as tied weights have.
+        tensors[name] = own.clone() if own.untyped_storage().data_ptr() in known else own
+        known.add(own.untyped_storage().data_ptr())
     with atomic_path(path) as partial:
         save_file(tensors, partial, metadata)
 
@@ -115,10 +121,22 @@ def read_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str,
         CheckpointError: It is damaged, not of nnU-Net v2, or holds anything else.
     """
     content = read_torch_file(path, device)
-    if not isinstance(content, dict) or not isinstance(content.get("network_weights"), Mapping):
+    if not isinstance(content, dict) or not is_state(content.get("network_weights")):
         msg = f"{path} is no checkpoint of nnU-Net v2. Only those can be read."
         raise CheckpointError(msg)
     return content
+
+
+def is_state(content: object) -> bool:
+    """Whether it is a mapping of names to tensors.
+
+    Example:
+        >>> is_state({"a": torch.ones(1)}), is_state({"a": 1}), is_state(None)
+        (True, False, False)
+    """
+    if not isinstance(content, Mapping):
+        return False
+    return all(isinstance(name, str) and isinstance(item, torch.Tensor) for name, item in content.items())
 
 
 def read_torch_file(path: Path, device: torch.device | str = "cpu") -> Any:  # noqa: ANN401 - whatever it holds
@@ -152,11 +170,11 @@ def checkpoint_weights(content: Mapping[str, Any]) -> Weights:
     try:
         configuration = str(content["init_args"]["configuration"])
         trainer = str(content["trainer_name"])
-    except (KeyError, TypeError) as error:
+        axes = tuple(map(int, content.get("inference_allowed_mirroring_axes") or ()))
+    except (KeyError, TypeError, ValueError) as error:
         msg = f"The checkpoint does not say its {error}. Only those of nnU-Net v2 can be read."
         raise CheckpointError(msg) from error
-    axes = content.get("inference_allowed_mirroring_axes") or ()
-    return Weights(unique(content["network_weights"]), configuration, tuple(map(int, axes)), trainer)
+    return Weights(unique(content["network_weights"]), configuration, axes, trainer)
 
 
 def fill(network: nn.Module, state: Mapping[str, torch.Tensor]) -> None:
