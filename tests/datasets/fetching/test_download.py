@@ -3,7 +3,7 @@ import random
 
 import pytest
 
-from wirsung.datasets.fetching.download import Got, Patience, Watch, check_free, download, mismatch
+from wirsung.datasets.fetching.download import Got, Patience, Watch, download, mismatch
 from wirsung.datasets.fetching.transfer import DownloadError, Wanted
 from wirsung.errors import StorageError
 
@@ -150,4 +150,3 @@ def test_a_disk_that_is_too_small_is_said_before_a_byte_is_asked_for(server, tmp
     with pytest.raises(StorageError, match=r"a\.bin takes 1000000\.0 TB, but only .* are free"):
         get(server, tmp_path / "not" / "yet", total_bytes=10**18)
     assert not server.requests
-    check_free(tmp_path, 1, "a byte")

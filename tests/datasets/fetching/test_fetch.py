@@ -2,7 +2,11 @@ import hashlib
 import io
 import json
 import os
+import re
+import subprocess
+import sys
 import tarfile
+import time
 import zipfile
 from types import SimpleNamespace
 
@@ -217,7 +221,7 @@ parts = [{ image = "{case}.nii.gz", label = "labels/{case}.nii.gz" }]
 """)
     said = (
         r"closed can't be downloaded without you\. Register there and accept the terms\. "
-        r"See https://example\.org/closed Then: wirsung import closed FOLDER --out DATASET"
+        rf"See https://example\.org/closed Then: wirsung import {re.escape(str(path))} FOLDER --out DATASET"
     )
     with pytest.raises(DownloadError, match=said):
         fetch(FetchSettings(str(path), tmp_path / "out"))
@@ -243,7 +247,7 @@ def test_the_verb_tells_licence_and_citation_first_and_the_next_step_last(mine, 
     told = capsys.readouterr()
     assert "Licence: CC-BY-4.0: redistribution yes" in told.err
     assert "Cite: Me, Mine, 2026 https://doi.org/10.1000/1" in told.err
-    assert f"Next: wirsung import mine {tmp_path / 'out'} --out DATASET" in told.out
+    assert f"Next: wirsung import {mine} {tmp_path / 'out'} --out DATASET" in told.out
     assert "2 files: 2 done." in told.out
 
 
@@ -251,6 +255,24 @@ def test_the_verb_fails_where_a_file_fails(mine, server, served, tmp_path, capsy
     server.script["/table.csv"] = [served(status=403)]
     assert main(["fetch", str(mine), str(tmp_path / "out")]) == 1
     assert "Next:" not in capsys.readouterr().out
+
+
+def test_a_killed_run_goes_on_where_it_was(mine, server, served, tmp_path):
+    out = tmp_path / "out"
+    server.script["/images.zip"] = [served(IMAGES, send_bytes=50, stall=True), served(IMAGES)]
+    command = [sys.executable, "-m", "wirsung", "fetch", str(mine), str(out)]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    part, deadline = out / ".partial" / "images.zip", time.monotonic() + 60
+    while not (part.is_file() and part.stat().st_size == 50):
+        assert time.monotonic() < deadline, "nothing came"
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    server.released.set()
+    assert not (out / "images.zip").exists()
+    assert statuses(run(mine, out)) == BOTH_DONE
+    assert server.asked("/images.zip")[1]["Range"] == "bytes=50-"
+    assert (out / "images.zip").read_bytes() == IMAGES
 
 
 def test_a_tar_beside_a_zip_goes_into_the_same_folder(mine, server, served, tmp_path):

@@ -1,4 +1,5 @@
 import hashlib
+import shutil
 from email.message import Message
 from urllib.request import Request
 
@@ -6,6 +7,7 @@ import pytest
 
 from wirsung.datasets.fetching.partial import Partial, Version
 from wirsung.datasets.fetching.transfer import CutError, DownloadError, Redirects, Wanted, transfer
+from wirsung.errors import StorageError
 
 BODY = bytes(range(256)) * 40
 
@@ -197,6 +199,16 @@ def test_a_file_of_another_size_is_refused_before_it_comes(server, served, tmp_p
     partial = Partial(tmp_path, "a.bin")
     with pytest.raises(DownloadError, match="now holds 10,240 bytes, but 9 were published"):
         run(server, partial, total_bytes=9)
+    assert partial.held_bytes() == 0
+
+
+def test_a_disk_without_room_for_what_the_server_offers_is_said_first(server, served, tmp_path, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=5000))
+    server.script["/a.bin"] = [served(BODY)]
+    partial = Partial(tmp_path, "a.bin")
+    with pytest.raises(StorageError, match=r"a\.bin takes 10\.2 kB, but only 5\.0 kB are free"):
+        run(server, partial)
     assert partial.held_bytes() == 0
 
 

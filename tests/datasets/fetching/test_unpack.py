@@ -3,9 +3,13 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 import zipfile
+from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from wirsung.datasets.fetching.transfer import DownloadError
 from wirsung.datasets.fetching.unpack import unpack
@@ -49,6 +53,37 @@ def test_the_same_again_changes_nothing_and_two_archives_share_a_folder(archive,
         made.addfile(info, io.BytesIO(b"abc"))
     unpack(tmp_path / "b.tar.gz", out)
     assert tree(out) == WHOLE | {"task/imagesTr/y.bin": b"abc"}
+
+
+# Names that are one on no disk: letters of one case, with folders and files told apart by their first letter.
+_TREES = st.dictionaries(
+    st.from_regex(r"(d[a-e]{1,3}/){0,3}f[a-e]{1,4}\.nii", fullmatch=True),
+    st.binary(max_size=200),
+    min_size=1,
+    max_size=12,
+)
+
+
+@settings(max_examples=25)
+@given(content=_TREES, kind=st.sampled_from(["zip", "tar", "tar.gz", "tar.xz"]))
+def test_what_was_packed_is_what_comes_out(content, kind):
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        path = folder / f"a.{kind}"
+        if kind == "zip":
+            with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as made:
+                for file, data in content.items():
+                    made.writestr(file, data)
+        else:
+            mode = "w" if kind == "tar" else f"w:{kind.removeprefix('tar.')}"
+            with tarfile.open(path, mode) as made:
+                for file, data in content.items():
+                    info = tarfile.TarInfo(file)
+                    info.size = len(data)
+                    made.addfile(info, io.BytesIO(data))
+        done = unpack(path, folder / "out")
+        assert tree(folder / "out") == content
+        assert (done.files, done.total_bytes) == (len(content), sum(map(len, content.values())))
 
 
 def test_a_different_file_in_the_way_is_never_overwritten(archive, tmp_path):

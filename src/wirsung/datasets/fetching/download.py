@@ -1,22 +1,19 @@
 """One file, whole and checked, whatever happens on the way."""
 
 import hashlib
-import shutil
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wirsung.compute.atomic import flush_folder
 from wirsung.datasets.fetching.partial import Partial
+from wirsung.datasets.fetching.room import check_free
 from wirsung.datasets.fetching.transfer import CutError, DownloadError, Wanted, transfer
-from wirsung.errors import StorageError
 
 SET_ASIDE = ".mismatch"
 """Suffix of a file that came whole but is not the published one."""
 _PIECE = 1 << 20
 _LONGEST_PAUSE_S = 300.0
-_SPARE_BYTES = 64 << 20
-"""What a disk keeps free."""
 
 
 @dataclass(frozen=True)
@@ -154,35 +151,6 @@ def mismatch(got: Got, wanted: Wanted) -> str | None:
     if wanted.total_bytes is not None and got.total_bytes != wanted.total_bytes:
         return f"it has {got.total_bytes:,} bytes and not {wanted.total_bytes:,}"
     return None
-
-
-def check_free(out: Path, needed_bytes: int, what: str) -> None:
-    """Pass where the disk of `out` holds that much more.
-
-    Raises:
-        StorageError: It does not; the message says how much is missing.
-    """
-    place = next(path for path in (out, *out.absolute().parents) if path.exists())
-    free = shutil.disk_usage(place).free
-    if needed_bytes + _SPARE_BYTES > free:
-        msg = (
-            f"{out}: {what} takes {gigabytes(needed_bytes)}, but only {gigabytes(free)} are free. "
-            "Free some space, or choose another folder."
-        )
-        raise StorageError(msg)
-
-
-def gigabytes(count: int) -> str:
-    """Bytes for people, in decimal units as disks are sold.
-
-    Example:
-        >>> gigabytes(34_200_000_000), gigabytes(4_100_000), gigabytes(900)
-        ('34.2 GB', '4.1 MB', '900 bytes')
-    """
-    for unit, name in ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
-        if count >= unit:
-            return f"{count / unit:.1f} {name}"
-    return f"{count} bytes"
 
 
 def _check_disk(wanted: Wanted, out: Path, held: int) -> None:

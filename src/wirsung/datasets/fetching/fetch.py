@@ -12,11 +12,12 @@ from rich.console import Console
 
 from wirsung.compute.outcome import Outcome, Skip, attempt
 from wirsung.datasets.fetching.archives import FOREIGN, is_archive
-from wirsung.datasets.fetching.download import Patience, check_free, download, gigabytes, measured, mismatch
+from wirsung.datasets.fetching.download import Patience, download, measured, mismatch
 from wirsung.datasets.fetching.names import why_refused
 from wirsung.datasets.fetching.partial import Partial, only_one
 from wirsung.datasets.fetching.progress import ByteProgress
 from wirsung.datasets.fetching.record import Entry, Record, entry_of, read_record, write_record
+from wirsung.datasets.fetching.room import check_free, gigabytes
 from wirsung.datasets.fetching.transfer import DownloadError, Wanted
 from wirsung.datasets.fetching.unpack import unpack
 from wirsung.datasets.sources import Download, Source, source_named
@@ -56,6 +57,8 @@ class Fetched:
 
     outcomes: list[Outcome[None]]
     source: Source
+    called: str
+    """The source as the user named it."""
     out: Path
     noun: str = "file"
 
@@ -66,7 +69,7 @@ class Fetched:
         told = [f"More: {self.source.access}"] if self.source.access else []
         told += [self.source.advice] if self.source.advice else []
         if self.source.layouts:
-            told.append(f"Next: wirsung import {self.source.name} {self.out} --out DATASET")
+            told.append(f"Next: wirsung import {self.called} {self.out} --out DATASET")
         return told
 
     def as_json(self) -> dict[str, Any]:
@@ -87,12 +90,12 @@ def fetch(settings: FetchSettings) -> Fetched:
     chosen = _chosen(source, settings)
     _announce(source, chosen)
     if not chosen:
-        raise _closed(source)
+        raise _closed(source, settings.source)
     with only_one(settings.out):
         job = _Job(settings, read_record(settings.out, source.name))
         check_free(settings.out, job.missing_bytes(chosen), "what is missing")
         outcomes = [attempt(partial(job.get), item.file, item) for item in chosen]
-    return Fetched(outcomes, source, settings.out)
+    return Fetched(outcomes, source, settings.source, settings.out)
 
 
 class _Job:
@@ -201,12 +204,12 @@ def _chosen(source: Source, settings: FetchSettings) -> list[Download]:
     return [item for item in source.downloads if not settings.only or item.file in settings.only]
 
 
-def _closed(source: Source) -> DownloadError:
+def _closed(source: Source, called: str) -> DownloadError:
     """Where to get what has no public address, and what to do then."""
     where = f" See {source.homepage}" if source.homepage else ""
     return DownloadError(
         f"{source.name} can't be downloaded without you. {source.access or 'Ask its makers.'}{where} "
-        f"Then: {source.advice or f'wirsung import {source.name} FOLDER --out DATASET'}"
+        f"Then: {source.advice or f'wirsung import {called} FOLDER --out DATASET'}"
     )
 
 

@@ -24,6 +24,7 @@ from urllib.request import (
 from wirsung import __version__
 from wirsung.compute.atomic import storage_error
 from wirsung.datasets.fetching.partial import Partial, Version
+from wirsung.datasets.fetching.room import check_free
 from wirsung.errors import WirsungError
 
 _PIECE = 1 << 18
@@ -155,6 +156,7 @@ def _take(wanted: Wanted, partial: Partial, response: HTTPResponse, came: Callab
         version = _version(wanted.url, response.headers, int(length) if length.isdigit() else None)
         _check_offer(wanted, version)
         partial.begin(version)
+        check_free(partial.out, version.total_bytes or 0, wanted.file)
     _store(partial, response, came)
     held = partial.held_bytes()
     if version.total_bytes is not None and held != version.total_bytes:

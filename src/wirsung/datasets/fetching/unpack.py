@@ -10,8 +10,8 @@ from pathlib import Path
 
 from wirsung.compute.atomic import storage_error
 from wirsung.datasets.fetching.archives import Budget, Contents, inspect, read_members
-from wirsung.datasets.fetching.download import check_free
 from wirsung.datasets.fetching.partial import FOLDER
+from wirsung.datasets.fetching.room import check_free
 from wirsung.errors import StorageError
 
 _PIECE = 1 << 20
