@@ -82,7 +82,7 @@ def test_changed_and_damaged_weights_are_imported_anew(tmp_path, nnunet_model):
     (out / "fold_0" / "weights.safetensors").write_bytes(b"")
     with pytest.raises(CheckpointError, match="damaged"):
         load_weights(out / "fold_0")
-    import_nnunet(source, out)
+    assert not import_nnunet(source, out).skipped
     _assert_same(load_weights(out / "fold_0").state, _state(source))
     _edit(
         source / "fold_0" / "checkpoint_final.pth",

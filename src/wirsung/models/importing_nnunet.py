@@ -7,7 +7,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +98,17 @@ class _Source:
         return self.folder / self.trained.root
 
 
+@dataclass(frozen=True)
+class _Done:
+    """One fold, without its tensors: five folds of a large network are more than a laptop's memory."""
+
+    record: ImportedFold
+    configuration: str
+    trainer: str
+    is_new: bool
+    """Whether its weights were written in this call."""
+
+
 def import_nnunet(
     path: Path,
     out: Path,
@@ -129,19 +140,18 @@ def import_nnunet(
         read_record(source.root)
         _check_vacant(out, plans)
         before = _read_import(out)
-        made: dict[str, ImportedFold] = {}
-        weights: list[Weights] = []
+        done: dict[str, _Done] = {}
         for fold in source.trained.chosen_folds(folds):
             file = source.root / source.trained.weights_of(fold, checkpoint)
-            record, read = _import_fold(file, fold, out, plans, labels, before.get(fold))
-            made[fold] = record
-            weights.append(read)
-        _check_one_configuration(weights, list(made))
+            done[fold] = _import_fold(file, fold, out, plans, labels, before.get(fold))
+        _check_one_configuration(done)
         _copy_beside(source, out)
-    notes = notes_on(plans, labels, weights[0].configuration)
-    skipped = all(before.get(fold) == record for fold, record in made.items())
+    first = next(iter(done.values()))
+    notes = notes_on(plans, labels, first.configuration)
+    made = {fold: item.record for fold, item in done.items()}
     _write_import(out, path.name, {**before, **made}, notes)
-    return ImportedModel(out, weights[0].configuration, weights[0].trainer, made, notes, skipped)
+    skipped = not any(item.is_new for item in done.values())
+    return ImportedModel(out, first.configuration, first.trainer, made, notes, skipped)
 
 
 @contextmanager
@@ -208,14 +218,14 @@ def _lone_checkpoint(path: Path, folder: Path) -> _Source:
 
 def _import_fold(
     file: Path, fold: str, out: Path, plans: Plans, labels: Labels, before: ImportedFold | None
-) -> tuple[ImportedFold, Weights]:
-    """Check the weights of one fold against the plans and write them; what is returned has no tensors."""
+) -> _Done:
+    """Check the weights of one fold against the plans and write them."""
     target = fold_folder(out, fold) / WEIGHTS_FILE
     source_sha256 = _sha256(file)
     if before is not None and before.source_sha256 == source_sha256:
         kept = _kept(target, before)
         if kept is not None:
-            return before, kept
+            return _Done(before, kept.configuration, kept.trainer, is_new=False)
     if file.suffix == ".pth":
         content = read_checkpoint(file)
         weights = checkpoint_weights(content)
@@ -225,8 +235,8 @@ def _import_fold(
     check_fits(plans, labels, weights, file)
     if file != target:
         save_weights(target, weights)
-    # The tensors go: five folds of a large network are more than a laptop's memory.
-    return ImportedFold(file.name, source_sha256, weights.sha256), replace(weights, state={})
+    record = ImportedFold(file.name, source_sha256, weights.sha256)
+    return _Done(record, weights.configuration, weights.trainer, is_new=True)
 
 
 def _kept(target: Path, before: ImportedFold) -> Weights | None:
@@ -235,7 +245,7 @@ def _kept(target: Path, before: ImportedFold) -> Weights | None:
         weights = read_safetensors(target)
     except CheckpointError:
         return None
-    return replace(weights, state={}) if weights.sha256 == before.weights_sha256 else None
+    return weights if weights.sha256 == before.weights_sha256 else None
 
 
 def _check_vacant(out: Path, plans: Plans) -> None:
@@ -245,10 +255,9 @@ def _check_vacant(out: Path, plans: Plans) -> None:
         raise ConfigError(msg)
 
 
-def _check_one_configuration(weights: Sequence[Weights], folds: Sequence[str]) -> None:
-    names = [item.configuration for item in weights]
-    if len(set(names)) > 1:
-        pairs = ", ".join(f"fold {fold} {name}" for fold, name in zip(folds, names, strict=True))
+def _check_one_configuration(done: Mapping[str, _Done]) -> None:
+    if len({item.configuration for item in done.values()}) > 1:
+        pairs = ", ".join(f"fold {fold} {item.configuration}" for fold, item in done.items())
         msg = f"The folds are of different configurations ({pairs}). Import those of one."
         raise CheckpointError(msg)
 
