@@ -4,8 +4,8 @@ The fingerprints are those of volumes, each computed from voxels: phantoms, bent
 another range until they are other patients. The copies are made as people make them: saved anew, turned,
 cropped by 10 slices, resampled, and all of it at once; of phantoms, and of the real CT where there is one.
 
-Run: python benchmarks/leaks.py [--scans 36390] [--copies 200] [--phantoms 200]
-About 15 minutes for the whole on two cores, nearly all of it to make the scans; 1 minute for --scans 2000 --phantoms 40.
+    .venv/bin/python benchmarks/leaks.py                # about 15 minutes, nearly all to make the scans
+    .venv/bin/python benchmarks/leaks.py --scans 1200 --copies 40 --phantoms 40     # a minute; another name
 """
 
 import argparse
@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ from scipy import ndimage
 from wirsung.compute.cases import default_workers
 from wirsung.datasets.fingerprint import Fingerprint, fingerprint
 from wirsung.datasets.near_duplicates import NEAR, Profiles, find_near, unlikeness
+from wirsung.imaging.arrays import Voxels
 from wirsung.imaging.compiled import compiled
 from wirsung.imaging.nifti import read_image, write_nifti
 from wirsung.imaging.orientation import ALL_CODES, reorient
@@ -36,7 +37,7 @@ REAL_CT = ROOT.parent / "shared" / "data" / "ct_abdomen" / "ct.nii.gz"
 
 
 @compiled
-def bend(voxels, start, step, lattice, out):
+def bend(voxels: Voxels, start: Voxels, step: Voxels, lattice: Voxels, out: Voxels) -> None:
     """Sample `voxels` at `start + step * place` plus what the lattice says there, trilinearly."""
     ci, cj, ck = (
         (lattice.shape[1] - 1) / out.shape[0],
@@ -53,7 +54,7 @@ def bend(voxels, start, step, lattice, out):
 
 
 @compiled
-def _between(values, x, y, z):
+def _between(values: Voxels, x: float, y: float, z: float) -> float:
     x = min(max(x, 0.0), values.shape[0] - 1.001)
     y = min(max(y, 0.0), values.shape[1] - 1.001)
     z = min(max(z, 0.0), values.shape[2] - 1.001)
@@ -67,7 +68,7 @@ def _between(values, x, y, z):
 
 
 def other_patient(volume: Volume, seed: int) -> Volume:
-    """Another body: 15 % larger or smaller along each axis, bent by a centimetre, scanned over another range."""
+    """Another body: up to 15 % larger or smaller along each axis, bent by a centimetre, scanned elsewhere."""
     rng = np.random.default_rng([7, seed])
     scale = rng.uniform(0.85, 1.15, 3)
     length_mm = np.array(volume.shape) * volume.spacing_mm
@@ -140,10 +141,7 @@ def marks_of(base: Path, seeds: range) -> list[Fingerprint]:
 def patients(bases: list[Path], count: int) -> Iterator[Fingerprint]:
     """That many scans of as many patients."""
     bounds = np.linspace(0, count, 8 * len(bases) + 1).astype(int)
-    jobs = [
-        (bases[number % len(bases)], range(*pair))
-        for number, pair in enumerate(zip(bounds[:-1], bounds[1:], strict=True))
-    ]
+    jobs = [(bases[number % len(bases)], range(*pair)) for number, pair in enumerate(pairwise(bounds))]
     with ProcessPoolExecutor(default_workers()) as pool:
         for found in pool.map(marks_of, *zip(*jobs, strict=True)):
             yield from found
@@ -157,7 +155,8 @@ def planted(bases: list[Path], count: int) -> Iterator[tuple[str, Fingerprint, F
         kind = KINDS[number % len(KINDS)]
         volume = reorient(read_image(base), "RPS")
         if base != REAL_CT and number >= len(bases):
-            raise SystemExit("--phantoms must be at least --copies: each copy has an original of its own")
+            msg = "--phantoms must be at least --copies: each copy has an original of its own"
+            raise SystemExit(msg)
         yield kind.__name__, *(fingerprint(item, is_ct=True) for item in (volume, kind(volume, rng)))
 
 

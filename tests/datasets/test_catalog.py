@@ -9,7 +9,8 @@ from wirsung.cli import main
 from wirsung.curation.run import curate
 from wirsung.curation.settings import CurateSettings
 from wirsung.datasets.catalog import CatalogSettings, catalog
-from wirsung.datasets.catalog_case import files_sha256, read_found, write_found
+from wirsung.datasets.catalog_case import CatalogTask, catalog_case
+from wirsung.datasets.catalog_found import files_sha256, read_found, write_found
 from wirsung.datasets.catalog_tables import read_fingerprints, read_lesions
 from wirsung.datasets.layout import Dataset
 from wirsung.datasets.manifest import (
@@ -177,8 +178,6 @@ def test_what_a_killed_run_put_down_is_used(root):
 
 def _found_of(dataset, row, root):
     """What was found of case b, put together from the tables."""
-    from wirsung.datasets.catalog_case import CatalogTask, catalog_case
-
     task = CatalogTask(dataset.case("b"), row["files_sha256"], root / "elsewhere")
     catalog_case(task)
     return read_found(task.folder, "b")

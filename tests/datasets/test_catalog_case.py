@@ -1,10 +1,8 @@
-import os
-
 import numpy as np
 import pytest
 
-from wirsung.datasets.catalog_case import CatalogTask, catalog_case, files_sha256, read_found
-from wirsung.datasets.description import Description
+from wirsung.datasets.catalog_case import CatalogTask, catalog_case
+from wirsung.datasets.catalog_found import read_found
 from wirsung.datasets.layout import Dataset
 from wirsung.errors import ImageError
 from wirsung.imaging.nifti import write_nifti
@@ -44,27 +42,6 @@ def test_the_axial_slice_is_the_bodys_and_not_the_files(case, tmp_path):
     (lesion,) = read_found(tmp_path / "found", "a").lesions
     # In any direction: 3 mm between the first and the last voxel, 4 mm from face to face across slices.
     assert (lesion.axial_diameter_mm, lesion.diameter_mm) == (4.0, 5.0)
-
-
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"schema": 2}', '{"schema": 1}', "null"])
-def test_what_is_damaged_counts_as_not_found(tmp_path, content):
-    (tmp_path / "a.json").write_text(content)
-    assert read_found(tmp_path, "a") is None
-    assert read_found(tmp_path, "b") is None
-
-
-def test_a_file_that_changed_came_or_went_changes_the_mark(case):
-    description = Description("x")
-    mask = case.mask_path("pancreatic_lesion")
-    marks = [files_sha256(case, description)]
-    os.utime(mask, ns=(0, 0))
-    marks.append(files_sha256(case, description))
-    mask.with_name("pancreas.nii.gz").write_bytes(b"")
-    marks.append(files_sha256(case, description))
-    marks.append(files_sha256(case, Description("x", label_grid="image")))
-    assert len(set(marks)) == 4
-    mask.with_name(".hidden").write_bytes(b"")
-    assert files_sha256(case, description) == marks[2]
 
 
 def test_a_case_without_an_image_says_which_file(case, tmp_path):

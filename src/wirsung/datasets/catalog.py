@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import tyro
 
 from wirsung.compute.cases import Outcome, map_cases, one_cluster
-from wirsung.datasets.catalog_case import CatalogTask, Found, catalog_case, files_sha256, read_found
+from wirsung.datasets.catalog_found import Found, files_sha256, read_found
 from wirsung.datasets.catalog_tables import (
     FINGERPRINTS_FILE,
     FINGERPRINTS_SCHEMA,
@@ -37,7 +37,6 @@ from wirsung.datasets.manifest import (
     write_manifest,
     write_table,
 )
-from wirsung.datasets.release_rows import read_release_rows
 from wirsung.errors import ManifestError
 
 _FOLDER = ".catalog"
@@ -91,11 +90,11 @@ def catalog(settings: CatalogSettings) -> Catalog:
     same = {case for case, mark in marks.items() if known.get(case) == mark}
     kept = {case: found for case in sorted(marks.keys() - same) if (found := _put_down(folder, case, marks))}
     todo = {
-        case.id: CatalogTask(case, marks[case.id], folder)
+        case.id: (case, marks[case.id])
         for case in dataset.cases
         if case.id not in same and case.id not in kept
     }
-    made = {item.case: item for item in _measured(todo, settings)}
+    made = {item.case: item for item in _measured(todo, folder, settings)}
     new = kept | {case: found for case in made if (found := _put_down(folder, case, marks))}
     old_rows = _manifest(dataset)
     changed = _changed(before[STRUCTURES_FILE], old_rows, new)
@@ -106,11 +105,17 @@ def catalog(settings: CatalogSettings) -> Catalog:
     return Catalog(outcomes, [_told(root), *_notes(changed, sorted(known.keys() - marks.keys()))])
 
 
-def _measured(todo: Mapping[str, CatalogTask], settings: CatalogSettings) -> list[Outcome[None]]:
+def _measured(
+    todo: Mapping[str, tuple[Case, str]], folder: Path, settings: CatalogSettings
+) -> list[Outcome[None]]:
     if not todo:
         return []
+    # Here and not above: the compiled loops cost a second, and a run that finds nothing new needs none.
+    from wirsung.datasets.catalog_case import CatalogTask, catalog_case
+
+    tasks = {case: CatalogTask(*pair, folder) for case, pair in todo.items()}
     return map_cases(
-        catalog_case, todo, workers=settings.workers, description="catalog", cluster=settings.cluster
+        catalog_case, tasks, workers=settings.workers, description="catalog", cluster=settings.cluster
     )
 
 
@@ -137,6 +142,9 @@ def _manifest(dataset: Dataset) -> dict[str, ManifestRow]:
     """What is known of each case already: by the manifest, else by the table of a release."""
     if (dataset.root / MANIFEST_FILE).is_file():
         return rows_of_manifest(dataset.root)
+    # Here and not above: to read a spreadsheet takes a third of a second to import.
+    from wirsung.datasets.release_rows import read_release_rows
+
     return read_release_rows(dataset.root)
 
 

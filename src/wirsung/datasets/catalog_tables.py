@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
-from wirsung.datasets.fingerprint import BLOCKS
 from wirsung.datasets.manifest import read_table
-from wirsung.datasets.near_duplicates import Profiles
+
+if TYPE_CHECKING:
+    from wirsung.datasets.near_duplicates import Profiles
 
 LESIONS_FILE = "lesions.parquet"
 FINGERPRINTS_FILE = "fingerprints.parquet"
@@ -105,7 +107,7 @@ def read_fingerprints(root: Path) -> pa.Table:
     return read_table(root / FINGERPRINTS_FILE, FINGERPRINTS_SCHEMA, "catalog")
 
 
-def profiles_of(table: pa.Table) -> Profiles:
+def profiles_of(table: pa.Table) -> "Profiles":
     """The profiles in the order of the table's rows; of none where a scan has none.
 
     Example:
@@ -113,6 +115,10 @@ def profiles_of(table: pa.Table) -> Profiles:
         >>> profiles_of(fingerprints_table([row])).levels.shape
         (3, 64)
     """
+    # Here and not above: its compiled loops cost a second, and most who read the tables compare no scans.
+    from wirsung.datasets.fingerprint import BLOCKS
+    from wirsung.datasets.near_duplicates import Profiles
+
     width = BLOCKS * BLOCKS
     stored = [item or b"" for item in table["levels"].to_pylist()]
     bounds = np.cumsum([0, *(len(item) // width for item in stored)], dtype=np.int64)
