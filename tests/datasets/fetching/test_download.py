@@ -49,7 +49,7 @@ class Listener(Watch):
     def __init__(self):
         self.shown, self.said = [], []
 
-    def show(self, done_bytes):
+    def show(self, done_bytes, total_bytes=None):
         self.shown.append(done_bytes)
 
     def say(self, text):

@@ -18,6 +18,6 @@ def test_a_log_gets_a_line_every_half_minute():
 def test_a_terminal_gets_a_bar():
     shown = io.StringIO()
     with ByteProgress("a.zip", 2000, console=Console(file=shown, force_terminal=True, width=100)) as progress:
-        progress.show(2000)
+        progress.show(2000, 4000)
     assert "a.zip" in shown.getvalue()
-    assert "2.0/2.0 kB" in shown.getvalue()
+    assert "2.0/4.0 kB" in shown.getvalue()

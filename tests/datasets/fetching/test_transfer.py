@@ -21,7 +21,7 @@ def begun(tmp_path, url, count, **version):
 
 def run(server, partial, path="/a.bin", stall_s=30.0, **known):
     shown = []
-    transfer(Wanted(server.url(path), "a.bin", **known), partial, stall_s, shown.append)
+    transfer(Wanted(server.url(path), "a.bin", **known), partial, stall_s, lambda *told: shown.append(told))
     return shown
 
 
@@ -30,7 +30,7 @@ def test_a_file_comes_whole_with_its_version_noted(server, served, tmp_path):
     partial = Partial(tmp_path, "a.bin")
     shown = run(server, partial)
     assert partial.path.read_bytes() == BODY
-    assert shown[-1] == len(BODY)
+    assert shown[-1] == (len(BODY), len(BODY))
     noted = partial.version()
     assert (noted.etag, noted.last_modified) == ('"v1"', "Mon, 01 Jan 2024 00:00:00 GMT")
     assert noted.total_bytes == len(BODY)
@@ -215,9 +215,11 @@ def test_a_disk_without_room_for_what_the_server_offers_is_said_first(server, se
 def test_a_server_that_is_not_there_is_tried_again_later(server, tmp_path):
     wanted = Wanted("http://127.0.0.1:1/a.bin", "a.bin")
     with pytest.raises(CutError, match=r"127\.0\.0\.1 can't be reached"):
-        transfer(wanted, Partial(tmp_path, "a.bin"), 5, lambda held: None)
+        transfer(wanted, Partial(tmp_path, "a.bin"), 5, lambda held, total: None)
 
 
 def test_other_addresses_than_http_are_refused(tmp_path):
     with pytest.raises(DownloadError, match="no http or https address"):
-        transfer(Wanted("file:///etc/passwd", "a.bin"), Partial(tmp_path, "a.bin"), 5, lambda held: None)
+        transfer(
+            Wanted("file:///etc/passwd", "a.bin"), Partial(tmp_path, "a.bin"), 5, lambda held, total: None
+        )

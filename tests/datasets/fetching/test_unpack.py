@@ -34,10 +34,10 @@ WHOLE = {"task/imagesTr/x.bin": b"image" * 1000, "task/labelsTr/x.bin": b"label"
 
 def test_an_archive_becomes_its_files_and_nothing_else(archive, tmp_path):
     shown = []
-    done = unpack(archive, tmp_path / "out", shown.append)
+    done = unpack(archive, tmp_path / "out", lambda *told: shown.append(told))
     assert tree(tmp_path / "out") == WHOLE
     assert (done.names, done.files, done.total_bytes) == (("task",), 2, 5005)
-    assert shown[-1] == 5005
+    assert shown[-1] == (5005, 5005)
     assert not list((tmp_path / "out" / ".partial").iterdir())
 
 
@@ -130,7 +130,7 @@ def test_a_killed_run_leaves_no_half_and_the_next_one_ends_it(archive, tmp_path)
     code = (
         "import os, sys, signal; from pathlib import Path\n"
         "from wirsung.datasets.fetching.unpack import unpack\n"
-        "unpack(Path(sys.argv[1]), Path(sys.argv[2]), lambda done: os.kill(os.getpid(), signal.SIGKILL))"
+        "unpack(Path(sys.argv[1]), Path(sys.argv[2]), lambda *told: os.kill(os.getpid(), signal.SIGKILL))"
     )
     killed = subprocess.run([sys.executable, "-c", code, archive, out], check=False)
     assert killed.returncode == -9

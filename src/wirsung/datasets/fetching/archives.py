@@ -15,7 +15,7 @@ from typing import IO, Any, Literal, cast
 from isal import igzip
 
 from wirsung.datasets.fetching.names import clash, is_junk, why_refused
-from wirsung.datasets.fetching.transfer import DownloadError
+from wirsung.datasets.fetching.transfer import Came, DownloadError
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 FOREIGN = (".7z", ".rar", ".zst")
@@ -74,10 +74,15 @@ def is_archive(name: str) -> bool:
     return name.lower().endswith(SUFFIXES)
 
 
-def inspect(path: Path, budget: Budget | None = None) -> Contents:
+def inspect(path: Path, budget: Budget | None = None, came: Came = lambda done, total: None) -> Contents:
     """Read the whole archive, its checksums included, and return what it holds.
 
     What desktops leave behind is left out.
+
+    Args:
+        path: A zip or tar file.
+        budget: How much it may hold.
+        came: Called again and again with the bytes read so far.
 
     Raises:
         DownloadError: It is damaged, cut, encrypted or of another kind than its name says; or it holds too
@@ -93,6 +98,7 @@ def inspect(path: Path, budget: Budget | None = None) -> Contents:
             raise _refused(path, f"holds more than {budget.members:,} files")
         while stream is not None and (piece := stream.read(_PIECE)):
             total += len(piece)
+            came(total, None)
             if total > most:
                 raise _refused(path, f"unpacks to more than {most:,} bytes, which no honest archive does")
     _check_tree(path, found)

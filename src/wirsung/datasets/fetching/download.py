@@ -41,8 +41,8 @@ class Patience:
 class Watch:
     """Somebody who is told how a download goes; this one does nothing about it."""
 
-    def show(self, done_bytes: int) -> None:
-        """So many bytes are there now."""
+    def show(self, done_bytes: int, total_bytes: int | None = None) -> None:
+        """So many bytes are there now, of so many where it is known."""
 
     def say(self, text: str) -> None:
         """Something happened that a user may wonder about."""

@@ -56,10 +56,11 @@ class ByteProgress(Watch):
         if self._bar is not None:
             self._bar.stop()
 
-    def show(self, done_bytes: int) -> None:
+    def show(self, done_bytes: int, total_bytes: int | None = None) -> None:
         """Say how many bytes are there now; it may be fewer than before."""
+        self._total = total_bytes or self._total
         if self._bar is not None:
-            self._bar.update(self._bar.task_ids[0], completed=done_bytes)
+            self._bar.update(self._bar.task_ids[0], completed=done_bytes, total=self._total)
             return
         now = self._clock()
         if now - self._said >= _SAY_EVERY_S:

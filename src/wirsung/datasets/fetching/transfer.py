@@ -27,6 +27,9 @@ from wirsung.datasets.fetching.partial import Partial, Version
 from wirsung.datasets.fetching.room import check_free
 from wirsung.errors import WirsungError
 
+Came = Callable[[int, int | None], None]
+"""Told how many bytes there are, of how many; None where nobody knows."""
+
 _PIECE = 1 << 18
 _PASSING = {408, 425, 429, 500, 502, 503, 504}
 """What a server says when it may say otherwise later."""
@@ -98,7 +101,7 @@ def opener() -> OpenerDirector:
     return made
 
 
-def transfer(wanted: Wanted, partial: Partial, stall_s: float, came: Callable[[int], None]) -> None:
+def transfer(wanted: Wanted, partial: Partial, stall_s: float, came: Came) -> None:
     """Bring the partial file nearer to the whole; returns when every byte that was promised has come.
 
     A part that is there already is kept only where the server confirms that it still has that version.
@@ -107,7 +110,7 @@ def transfer(wanted: Wanted, partial: Partial, stall_s: float, came: Callable[[i
         wanted: The file.
         partial: What is there of it, and goes on growing.
         stall_s: How long nothing may come.
-        came: Called with the bytes held, again and again.
+        came: Called again and again with the bytes held, and with those of the whole where they are known.
 
     Raises:
         CutError: It ended early; trying again may help.
@@ -146,7 +149,7 @@ def _request(url: str, held: int, noted: Version | None) -> Request:
     return Request(url, headers=headers)
 
 
-def _take(wanted: Wanted, partial: Partial, response: HTTPResponse, came: Callable[[int], None]) -> None:
+def _take(wanted: Wanted, partial: Partial, response: HTTPResponse, came: Came) -> None:
     """Store what the response brings."""
     _refuse_page(wanted, response.headers)
     if response.status == 206:
@@ -157,7 +160,7 @@ def _take(wanted: Wanted, partial: Partial, response: HTTPResponse, came: Callab
         _check_offer(wanted, version)
         partial.begin(version)
         check_free(partial.out, version.total_bytes or 0, wanted.file)
-    _store(partial, response, came)
+    _store(partial, response, version.total_bytes, came)
     held = partial.held_bytes()
     if version.total_bytes is not None and held != version.total_bytes:
         msg = f"only {held:,} of {version.total_bytes:,} bytes came"
@@ -191,7 +194,7 @@ def _check_range(wanted: Wanted, partial: Partial, headers: Message) -> Version:
     return noted
 
 
-def _store(partial: Partial, response: HTTPResponse, came: Callable[[int], None]) -> None:
+def _store(partial: Partial, response: HTTPResponse, total: int | None, came: Came) -> None:
     held = partial.held_bytes()
     try:
         file = partial.path.open("ab")
@@ -201,10 +204,11 @@ def _store(partial: Partial, response: HTTPResponse, came: Callable[[int], None]
         while piece := response.read1(_PIECE):
             try:
                 file.write(piece)
+                file.flush()  # so that a kill loses nothing of what has come
             except OSError as error:
                 raise storage_error(partial.path, error) from error
             held += len(piece)
-            came(held)
+            came(held, total)
 
 
 def _version(url: str, headers: Message, total: int | None) -> Version:

@@ -3,7 +3,7 @@
 import filecmp
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from wirsung.compute.atomic import storage_error
 from wirsung.datasets.fetching.archives import Budget, Contents, inspect, read_members
 from wirsung.datasets.fetching.partial import FOLDER
 from wirsung.datasets.fetching.room import check_free
+from wirsung.datasets.fetching.transfer import Came
 from wirsung.errors import StorageError
 
 _PIECE = 1 << 20
@@ -30,21 +31,21 @@ class Unpacked:
 
 
 def unpack(
-    archive: Path, out: Path, came: Callable[[int], None] = lambda done: None, budget: Budget | None = None
+    archive: Path, out: Path, came: Came = lambda done, total: None, budget: Budget | None = None
 ) -> Unpacked:
     """Unpack the archive into the folder; its files appear there only after all of it was read and written.
 
     Args:
         archive: A zip or tar file.
         out: Where its top-level names go; files that are there already must be the same.
-        came: Called with the bytes written, again and again.
+        came: Called again and again with the bytes read, and then with those written and those of all.
         budget: How much may come out.
 
     Raises:
         DownloadError: The archive is damaged or holds what it must not, see `archives.inspect`.
         StorageError: The disk is too small, a different file is in the way, or the folder can't be written.
     """
-    contents = inspect(archive, budget)
+    contents = inspect(archive, budget, came)
     files = sum(member.kind != "folder" for member in contents.members)
     check_free(out, contents.total_bytes + files * _BLOCK_BYTES, f"what {archive.name} holds")
     aside = out / FOLDER / f"unpack-{archive.name}"
@@ -60,7 +61,7 @@ def unpack(
     return Unpacked(tuple(names), files, contents.total_bytes)
 
 
-def _write(archive: Path, contents: Contents, aside: Path, came: Callable[[int], None]) -> None:
+def _write(archive: Path, contents: Contents, aside: Path, came: Came) -> None:
     """Write what was inspected; a name that was not is never written."""
     known, folders = set(contents.members), {aside}
     aside.mkdir(parents=True)
@@ -80,7 +81,7 @@ def _write(archive: Path, contents: Contents, aside: Path, came: Callable[[int],
                 while piece := stream.read(_PIECE):
                     file.write(piece)
                     done += len(piece)
-                    came(done)
+                    came(done, contents.total_bytes)
 
 
 def _link(contents: Contents, aside: Path) -> None:
