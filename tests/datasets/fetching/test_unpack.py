@@ -130,7 +130,7 @@ def test_a_killed_run_leaves_no_half_and_the_next_one_ends_it(archive, tmp_path)
     code = (
         "import os, sys, signal; from pathlib import Path\n"
         "from wirsung.datasets.fetching.unpack import unpack\n"
-        "unpack(Path(sys.argv[1]), Path(sys.argv[2]), lambda *told: os.kill(os.getpid(), signal.SIGKILL))"
+        "unpack(Path(sys.argv[1]), Path(sys.argv[2]), lambda done, total: total and os.kill(os.getpid(), signal.SIGKILL))"
     )
     killed = subprocess.run([sys.executable, "-c", code, archive, out], check=False)
     assert killed.returncode == -9
