@@ -121,7 +121,9 @@ def test_another_network_takes_the_place_of_nnunets_in_the_plans(cases, classes,
 def test_a_network_that_can_not_take_the_planned_patch_names_one_that_would_do(
     cases, classes, facts, tmp_path
 ):
-    with pytest.raises(ConfigError, match=r"UNETR can't take a patch of .* would do") as error:
+    with pytest.raises(
+        ConfigError, match=r"UNETR can.t take a patch of .* would do\. Say it with --patch"
+    ) as error:
         made(cases, classes, facts, tmp_path, "unetr")
     named = re.search(r"patch of (\d+) x (\d+) x (\d+) would", str(error.value)).groups()
     patch = tuple(map(int, named))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from wirsung.compute.atomic import write_json
 from wirsung.compute.cases import Outcome, map_cases
 from wirsung.datasets.layout import Case
-from wirsung.errors import LabelError, WirsungError
+from wirsung.errors import ConfigError, LabelError, WirsungError
 from wirsung.models.networks import architecture_of, entry
 from wirsung.models.networks.topology import plan_of_patch
 from wirsung.models.plans import Plans, Shape, parse_plans
@@ -174,7 +174,11 @@ def _with_network(plans: Plans, network: Network, patch: Shape | None, features:
         configuration = plan_of_patch(
             patch, configuration.spacing_mm, features=features, batch_size=configuration.batch_size
         )
-    found = architecture_of(entry(name), configuration)
+    try:
+        found = architecture_of(entry(name), configuration)
+    except ConfigError as error:
+        msg = f"{error} Say it with --patch."
+        raise ConfigError(msg) from error
     own = dict(plans.content["configurations"][CONFIGURATION])
     own["patch_size"] = list(configuration.patch_size)
     own["architecture"] = {
