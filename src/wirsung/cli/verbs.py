@@ -153,6 +153,18 @@ _ALL = (
         "wirsung.models.cost:cost",
     ),
     Verb(
+        "models import",
+        "make a model folder of a model from elsewhere, without running anything of it",
+        "wirsung.models.transfer_settings:ImportSettings",
+        "wirsung.models.importing:run",
+    ),
+    Verb(
+        "models export",
+        "write a model for nnU-Net's own command line, or as ONNX",
+        "wirsung.models.transfer_settings:ExportSettings",
+        "wirsung.models.exporting:run",
+    ),
+    Verb(
         "export",
         "write a dataset as nnU-Net, BIDS, the Decathlon or Croissant",
         "wirsung.datasets.exports.settings:ExportSettings",
