@@ -64,8 +64,11 @@ def test_a_number_or_name_that_nnunet_refuses_is_refused(small_dataset, cohort, 
 
 
 def test_what_a_scheme_loses_is_told(small_dataset, cohort):
-    found, _ = cohort(small_dataset(cases=1), scheme="demo-7")
+    root = small_dataset(cases=1)
+    found, _ = cohort(root, scheme="demo-7")
     told = " ".join(told_classes(found))
     assert "3 of demo-7" in told
     assert "nobody drew them: spleen, kidney_left, kidney_right, aorta." in told
     assert "not those of demo-7" in told
+    assert "Of pancreas the label maps hold what is in no part of it" in told
+    assert len(told_classes(cohort(root, scheme="pancreas")[0])) == 1

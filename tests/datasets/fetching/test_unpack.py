@@ -130,7 +130,8 @@ def test_a_killed_run_leaves_no_half_and_the_next_one_ends_it(archive, tmp_path)
     code = (
         "import os, sys, signal; from pathlib import Path\n"
         "from wirsung.datasets.fetching.unpack import unpack\n"
-        "unpack(Path(sys.argv[1]), Path(sys.argv[2]), lambda done, total: total and os.kill(os.getpid(), signal.SIGKILL))"
+        "def die(done, total):\n    if total: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "unpack(Path(sys.argv[1]), Path(sys.argv[2]), die)"
     )
     killed = subprocess.run([sys.executable, "-c", code, archive, out], check=False)
     assert killed.returncode == -9

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from wirsung.anatomy.schemes import scheme as scheme_named
+from wirsung.anatomy.structures import parts
 from wirsung.datasets.contents import Contents
 from wirsung.datasets.exports.classes import ExportClasses, export_classes
 from wirsung.datasets.exports.placing import Placed, Places
@@ -113,4 +114,12 @@ def told_classes(cohort: Cohort) -> list[str]:
         told.append(f"Left out, because nobody drew them: {names}.")
     if classes.is_renumbered:
         told.append(f"The values are not those of {classes.scheme.name}, because they must be consecutive.")
+    drawn = {name for item in classes.kept for name in item.structures}
+    nested = [
+        item.name
+        for item in classes.kept
+        if any(not drawn.isdisjoint(parts(name)) for name in item.structures)
+    ]
+    if nested:
+        told.append(f"Of {', '.join(nested)} the label maps hold what is in no part of it: parts lie on top.")
     return told
