@@ -32,26 +32,21 @@ def _tiny(**changed):
 
 
 def test_the_parameters_are_those_of_a_count_by_hand():
-    def pointwise(inputs, width):
-        return inputs * width + 2 * width
-
     kernels, widths = [9, 27, 27], [4, 6, 8]
 
     def conv(stage):
         return kernels[stage] * widths[stage] ** 2 + 2 * widths[stage]
 
+    def join(width):
+        return 2 * width * width + 2 * width
+
     stem = kernels[0] * 1 * 4 + 2 * 4
-    encoder = sum(pointwise(w, w) + conv(s) + pointwise(2 * w, w) for s, w in enumerate(widths))
-    reduction = sum(
-        pointwise(widths[s - 1], widths[s]) + conv(s) + pointwise(2 * widths[s], widths[s]) for s in (1, 2)
-    )
-    decoder = sum(2 * pointwise(w, w) + 2 * conv(s) + pointwise(2 * w, w) for s, w in enumerate(widths[:2]))
+    encoder = sum(w * w + conv(s) + join(w) for s, w in enumerate(widths))
+    reduction = sum(widths[s - 1] * widths[s] + conv(s) + join(widths[s]) for s in (1, 2))
+    decoder = sum(2 * w * w + 2 * conv(s) + join(w) for s, w in enumerate(widths[:2]))
     strides = [4, 8]
     expansion = sum(
-        pointwise(widths[s + 1], w)
-        + (strides[s] * w * w + 2 * w)
-        + (kernels[s] * w + w * w + 2 * w)
-        + pointwise(2 * w, w)
+        widths[s + 1] * w + (strides[s] * w * w + 2 * w) + (kernels[s] * w + w * w + 2 * w) + join(w)
         for s, w in enumerate(widths[:2])
     )
     heads = sum(w * 3 + 3 for w in widths[:2])

@@ -80,8 +80,12 @@ class Cell(nn.Module):
             self.edges.update({f"{node}_{source}": module for source, module in kept.items()})
             self.sources.append(list(kept))
         width = places[0][0].width
-        self.projections = nn.ModuleList(_pointwise(channels, width) for channels in inputs)
-        self.join = _pointwise(len(places) * width, width)
+        # Neither has an activation: rounding grows with each, and cells are many.
+        self.projections = nn.ModuleList(nn.Conv3d(channels, width, 1, bias=False) for channels in inputs)
+        self.join = nn.Sequential(
+            nn.Conv3d(len(places) * width, width, 1, bias=False),
+            nn.InstanceNorm3d(width, eps=1e-5, affine=True),
+        )
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Features of the cell's width, from those of its inputs."""
@@ -207,10 +211,6 @@ def _half(kernel: Shape, dilation: int = 1) -> Shape:
 
 def _normed(width: int) -> tuple[nn.Module, nn.Module]:
     return nn.InstanceNorm3d(width, eps=1e-5, affine=True), nn.LeakyReLU(0.01, inplace=True)
-
-
-def _pointwise(inputs: int, width: int) -> nn.Module:
-    return nn.Sequential(nn.Conv3d(inputs, width, 1, bias=False), *_normed(width))
 
 
 def _convolution(place: Place, *, stride: Shape = (1, 1, 1), dilation: int = 1) -> nn.Module:
