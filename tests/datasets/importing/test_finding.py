@@ -92,19 +92,25 @@ def test_a_case_that_is_there_twice_counts_once_if_both_are_equal(tmp_path, fake
         one_of(case.images, raw)
 
 
-@pytest.mark.parametrize("name", ["nih-pancreas-ct", "chaos-ct", "chaos-mr", "rsna-trauma"])
-def test_dicom_is_sent_to_curation(name, tmp_path):
-    places = {
-        "nih-pancreas-ct": "Pancreas-CT/PANCREAS_0001/11-24/0-/000000.dcm",
-        "chaos-ct": "Train_Sets/CT/1/DICOM_anon/i0000.dcm",
-        "chaos-mr": "Train_Sets/MR/1/T1DUAL/DICOM_anon/InPhase/IMG-1.dcm",
-        "rsna-trauma": "train_images/10000/21057/1.dcm",
-    }
-    path = tmp_path / places[name]
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("chaos-ct", "Train_Sets/CT/1/DICOM_anon/i0000.dcm"),
+        ("chaos-mr", "Train_Sets/MR/1/T1DUAL/DICOM_anon/InPhase/IMG-1.dcm"),
+    ],
+)
+def test_what_can_not_be_linked_is_sent_to_curation(name, place, tmp_path):
+    path = tmp_path / place
     path.parent.mkdir(parents=True)
     path.write_bytes(b"")
     with pytest.raises(ManifestError, match=r"in a form that can't be linked.*wirsung curate"):
         find(name, tmp_path)
+
+
+def test_archives_that_were_not_unpacked_are_told(tmp_path):
+    (tmp_path / "WORD-V0.1.0.zip").write_bytes(b"")
+    with pytest.raises(ManifestError, match=r"1 other file\)\. It holds archives: unpack them first"):
+        find("word", tmp_path)
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path):

@@ -61,7 +61,7 @@ def test_a_source_is_read_whole():
         ([("[[downloads]]", "[downloads]")], "downloads must be an array of tables"),
         ([("[licence]", "[[licence]]")], "licence must be a table"),
         ([("[[layouts.parts]]", "[[layouts.part]]")], "a layout has no parts"),
-        ([('image = "{case}.nii.gz"', "")], "a part of layouts lacks 'image'"),
+        ([('image = "{case}.nii.gz"', "")], "a part has either image or series"),
         (
             [('label_scheme = "pancreas"', 'label_scheme = "pancreas"\nlabel_grid = "none"')],
             "label_grid is 'none'",

@@ -13,6 +13,7 @@ from wirsung.datasets.sources import Layout, Part, Source, all_sources
 from wirsung.errors import ManifestError
 
 _FEW = 5
+_ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".7z")
 
 
 @dataclass
@@ -23,10 +24,12 @@ class FoundCase:
     """The source's id."""
     part: Part
     images: list[str] = field(default_factory=list)
-    """Paths from the folder; more than one where the case is there twice."""
+    """Paths from the folder, of a series that of its folder; more than one where the case is there twice."""
     labels: list[str] = field(default_factory=list)
     masks: dict[str, list[str]] = field(default_factory=dict)
     """By the source's name."""
+    patient: str = ""
+    """Where the path tells it."""
 
     @property
     def is_labelled(self) -> bool:
@@ -68,7 +71,7 @@ def find_cases(source: Source, folder: Path, files: Iterable[str]) -> Found:
     """
     names = list(files)
     matched = [(layout, _matches(layout, names)) for layout in source.layouts]
-    matched = [(layout, hits) for layout, hits in matched if any(hit.kind == "image" for hit in hits)]
+    matched = [(layout, hits) for layout, hits in matched if any(hit.is_image for hit in hits)]
     if not matched:
         raise _nothing(source, folder, names)
     matched.sort(key=lambda pair: -len(pair[1]))
@@ -106,7 +109,7 @@ def guess(files: Iterable[str]) -> list[str]:
     for source in all_sources():
         for layout in source.layouts:
             hits = _matches(layout, names)
-            if any(hit.kind == "image" for hit in hits):
+            if any(hit.is_image for hit in hits):
                 counts[source.name] = max(counts[source.name], len(hits))
         if _marked(source, names):
             counts[source.name] += 1
@@ -121,6 +124,12 @@ class _Hit:
     root: str
     case: str
     mask: str = ""
+    patient: str = ""
+
+    @property
+    def is_image(self) -> bool:
+        """Whether it is an image, or a file of a series."""
+        return self.kind in ("image", "series")
 
 
 def _walk(folder: Path) -> Iterator[str]:
@@ -142,7 +151,12 @@ def _matches(layout: Layout, names: Iterable[str]) -> list[_Hit]:
     wanted = [
         (kind, part, compiled(pattern, part.case))
         for part in layout.parts
-        for kind, pattern in (("image", part.image), ("label", part.label), ("mask", part.masks))
+        for kind, pattern in (
+            ("image", part.image),
+            ("series", part.series),
+            ("label", part.label),
+            ("mask", part.masks),
+        )
         if pattern
     ]
     hits = []
@@ -150,31 +164,34 @@ def _matches(layout: Layout, names: Iterable[str]) -> list[_Hit]:
         for kind, part, expression in wanted:
             match = expression.fullmatch(name)
             if match:
-                groups = match.groupdict()
-                hits.append(_Hit(kind, part, name, groups["root"], groups["case"], groups.get("mask", "")))
+                told = {name: text or "" for name, text in match.groupdict().items()}
+                hits.append(_Hit(kind, part, name, **told))
     return hits
 
 
 def _gathered(layout: Layout, hits: list[_Hit]) -> Found:
     cases: dict[str, FoundCase] = {}
-    for hit in (hit for hit in hits if hit.kind == "image" and is_case_id(hit.case)):
-        cases.setdefault(hit.case, FoundCase(hit.case, hit.part)).images.append(hit.path)
+    for hit in (hit for hit in hits if hit.is_image and is_case_id(hit.case)):
+        case = cases.setdefault(hit.case, FoundCase(hit.case, hit.part, patient=hit.patient))
+        path = hit.path if hit.kind == "image" else hit.path.rpartition("/")[0]
+        if path not in case.images:
+            case.images.append(path)
     imageless = set()
-    for hit in (hit for hit in hits if hit.kind != "image"):
-        case = cases.get(hit.case)
-        if case is None:
+    for hit in (hit for hit in hits if not hit.is_image):
+        holder = cases.get(hit.case)
+        if holder is None:
             imageless.add(hit.case)
-        elif hit.kind == "label" and hit.path not in case.labels:
-            case.labels.append(hit.path)
-        elif hit.kind == "mask" and hit.path not in case.masks.get(hit.mask, []):
-            case.masks.setdefault(hit.mask, []).append(hit.path)
+        elif hit.kind == "label" and hit.path not in holder.labels:
+            holder.labels.append(hit.path)
+        elif hit.kind == "mask" and hit.path not in holder.masks.get(hit.mask, []):
+            holder.masks.setdefault(hit.mask, []).append(hit.path)
     wanting = (case for case in cases.values() if case.part.label or case.part.masks)
     unlabelled = sorted(case.own for case in wanting if not case.is_labelled)
     return Found(layout, dict(sorted(cases.items())), tuple(unlabelled), tuple(sorted(imageless)))
 
 
 def _check_one_root(source: Source, folder: Path, hits: list[_Hit]) -> None:
-    roots = sorted({hit.root for hit in hits if hit.kind == "image"})
+    roots = sorted({hit.root for hit in hits if hit.is_image})
     if len(roots) > 1:
         shown = ", ".join(root or "itself" for root in roots[:_FEW])
         msg = f"{folder} holds {source.name} {len(roots)} times: in {shown}. Name one of these folders."
@@ -198,11 +215,13 @@ def _nothing(source: Source, folder: Path, names: list[str]) -> ManifestError:
         )
     likely = [name for name in guess(names) if name != source.name]
     hint = f" This looks like {likely[0]}: wirsung import {likely[0]} {folder}" if likely else ""
+    if not likely and any(name.endswith(_ARCHIVES) for name in names):
+        hint = " It holds archives: unpack them first."
     return ManifestError(
         f"{folder} has no image of {source.name}, which are {' or '.join(_patterns(source))} "
-        f"({len(names)} other files).{hint}"
+        f"({len(names)} other file{'s' * (len(names) != 1)}).{hint}"
     )
 
 
 def _patterns(source: Source) -> list[str]:
-    return sorted({part.image for layout in source.layouts for part in layout.parts})[:3]
+    return sorted({part.image or part.series for layout in source.layouts for part in layout.parts})[:3]

@@ -6,12 +6,12 @@ from functools import lru_cache
 _ROOT = r"(?P<root>(?:[^/]+/){0,4}?)"
 """The folders above the layout: somebody names the folder itself, or one that holds it."""
 _MASK = r"(?P<mask>[A-Za-z0-9][A-Za-z0-9_-]*)"
-_TOKEN = re.compile(r"\*\*/|\*|\{case\}|\{mask\}")
+_TOKEN = re.compile(r"\*\*/|\*|\{case\}|\{mask\}|\{patient\}")
 
 
 @lru_cache(maxsize=256)
 def compiled(pattern: str, case: str) -> re.Pattern[str]:
-    """What matches a path with slashes from the folder that the user named; groups root, case and mask.
+    """What matches a path with slashes from the folder that the user named; groups root, case, mask, patient.
 
     Args:
         pattern: `**/` stands for any folders or none, `*` for anything within a name.
@@ -35,4 +35,4 @@ def compiled(pattern: str, case: str) -> re.Pattern[str]:
 def _group(token: str, case: str, *, is_named: bool) -> str:
     if token == "{case}":
         return "(?P=case)" if is_named else f"(?P<case>{case})"
-    return {"**/": "(?:.*/)?", "*": "[^/]*", "{mask}": _MASK}[token]
+    return {"**/": "(?:.*/)?", "*": "[^/]*", "{mask}": _MASK, "{patient}": "(?P<patient>[^/]+)"}[token]

@@ -21,6 +21,7 @@ from wirsung.datasets.importing.placing import (
     place_link,
     recorded_row,
 )
+from wirsung.datasets.importing.series import Prepared, prepare_series
 from wirsung.datasets.importing.settings import ImportSettings
 from wirsung.datasets.importing.source_table import SourceTable, read_source_table
 from wirsung.datasets.layout import IMAGE_FOLDERS, LABEL_FOLDERS, Modality, Subset, is_case_id
@@ -34,8 +35,8 @@ BEGUN = "begun"
 _SCHEMA = 1
 
 
-def import_source(settings: ImportSettings) -> Imported | SourceList:
-    """Import the source's folder, or list the sources.
+def import_source(settings: ImportSettings) -> Imported | Prepared | SourceList:
+    """Import the source's folder, or list the sources; a source of DICOM is prepared for curation.
 
     Raises:
         ConfigError: The source or a setting is wrong, or DATASET is something else already.
@@ -48,9 +49,11 @@ def import_source(settings: ImportSettings) -> Imported | SourceList:
     folder, out = _places(settings, source)
     files = list_files(folder)
     found = find_cases(source, folder, files)
-    table = read_source_table(source, folder, files) if settings.table else None
     how = "copy" if settings.copy else settings.link
-    _try_link(out, folder / next(iter(found.cases.values())).images[0], how)
+    _try_link(out, folder / files[0], how)
+    if found.layout.is_dicom:
+        return prepare_series(source, found, (folder, out), how, settings.workers)
+    table = read_source_table(source, folder, files) if settings.table else None
     style = _describe(source, out)
     pattern = CaseImport(
         "", folder, out, (), (), {}, "train", "ct", how, style, source.annotated, partial=source.partial
@@ -90,13 +93,13 @@ def _places(settings: ImportSettings, source: Source) -> tuple[Path, Path]:
     return folder, out
 
 
-def _try_link(out: Path, image: Path, how: str) -> None:
+def _try_link(out: Path, file: Path, how: str) -> None:
     """Refuse once, before 10,000 cases do."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".partial-", dir=out) as trial:
             if how != "copy":
-                place_link(image, Path(trial) / "link", how)
+                place_link(file, Path(trial) / "link", how)
     except OSError as error:
         raise storage_error(out, error) from error
 

@@ -68,7 +68,10 @@ def _odd_in(part: Part) -> list[str]:
     problems = []
     if part.modality not in MODALITIES:
         problems.append(f"the modality {part.modality!r} is none of {', '.join(MODALITIES)}")
-    for pattern, needed in ((part.image, "{case}"), (part.label, "{case}"), (part.masks, "{mask}")):
+    if bool(part.image) == bool(part.series):
+        problems.append("a part has either image or series")
+    images = part.image or part.series
+    for pattern, needed in ((images, "{case}"), (part.label, "{case}"), (part.masks, "{mask}")):
         if pattern and needed not in pattern:
             problems.append(f"the pattern {pattern!r} has no {needed}")
     try:

@@ -79,11 +79,13 @@ class Overlap:
 class Part:
     """Images of one side and modality, and where their labels are.
 
-    Patterns are paths from the folder's root, with `{case}` for the case, `{mask}` for a mask's name and `*`
-    for anything within a name.
+    Patterns are paths from the folder's root, with `{case}` for the case, `{mask}` for a mask's name,
+    `{patient}` for the patient, `*` for anything within a name, and `**/` for any folders.
     """
 
-    image: str
+    image: str = ""
+    series: str = ""
+    """In place of image: pattern of the DICOM files of a series, which curation has to read first."""
     subset: str = "train"
     modality: str = "ct"
     label: str = ""
@@ -100,6 +102,11 @@ class Layout:
 
     name: str
     parts: tuple[Part, ...]
+
+    @property
+    def is_dicom(self) -> bool:
+        """Whether its images are series that curation has to read first."""
+        return any(part.series for part in self.parts)
 
 
 @dataclass(frozen=True)
