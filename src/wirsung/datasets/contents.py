@@ -104,7 +104,12 @@ def contents_of(path: Path) -> Contents:
     if not is_dataset(path):
         if (path / RELEASE_TABLE).is_file():
             return _of_table(path / RELEASE_TABLE)
-        msg = f"{path} is neither a dataset nor a folder with a release's {RELEASE_TABLE}. Check the path."
+        what = (
+            "is neither a dataset nor a folder with"
+            if path.exists()
+            else "does not exist, as a dataset or with"
+        )
+        msg = f"{path} {what} a release's {RELEASE_TABLE}. Check the path."
         raise ManifestError(msg)
     dataset = Dataset.open(path)
     table = path / RELEASE_TABLE

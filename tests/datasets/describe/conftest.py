@@ -35,4 +35,6 @@ def released(release):
 @pytest.fixture(scope="session")
 def described(roots, tmp_path_factory):
     """What `describe` returns of both, and wrote."""
-    return describe(DescribeSettings(roots, tmp_path_factory.mktemp("out") / "description", pictures=2))
+    return describe(
+        DescribeSettings(roots, tmp_path_factory.mktemp("out") / "description", by="sex", pictures=2)
+    )

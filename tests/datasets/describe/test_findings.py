@@ -24,3 +24,18 @@ def test_the_release_counts_tumours_and_countries_and_no_centres(released):
     found = released.compared()
     assert (found.scans, found.tumours, found.countries, found.institutions) == (9901, 1077, 12, None)
     assert len(found.ticks) == 25
+
+
+def test_the_releases_training_and_test_cases_are_its_parts(released):
+    table = released.parts("subset")
+    assert (table.cohorts, table.cases) == (("train", "test"), (9000, 901))
+    tumour = next(row for row in table.rows if row.variable.column == "tumour")
+    # 926 of 9,000 and 151 of 901.
+    assert [dict(item.counts)["yes"] for item in tumour.summaries] == [926, 151]
+    assert tumour.difference.test == "chi-square"
+
+
+def test_of_many_parts_the_largest_are_told_and_one_part_is_none(released):
+    assert len(released.parts("centre").cohorts) == 8
+    assert released.parts("modality") is None
+    assert released.parts("tumour").cohorts == ("no tumour", "tumour")

@@ -4,7 +4,7 @@ from wirsung.pages.template import Tiles
 
 
 def test_one_dataset_is_introduced_by_its_numbers(both):
-    found = description_page(both[:1], side_by_side([both[0].cohort]), [], {"a.csv": "x"}, 3.5)
+    found = description_page(both[:1], {"Cohort": side_by_side([both[0].cohort])}, [], {"a.csv": "x"}, 3.5)
     assert (found.title, found.overline) == ("first", "Dataset")
     tiles = next(block for block in found.sections[0].blocks if isinstance(block, Tiles)).tiles
     told = {tile.label: (tile.value, tile.note) for tile in tiles}

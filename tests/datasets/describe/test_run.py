@@ -65,6 +65,13 @@ def test_the_tables_say_the_same_in_three_formats(described):
     assert [row[0] for row in rows[-2:]] == ["first", "second"]
 
 
+def test_the_parts_of_a_dataset_have_a_table_of_their_own(described, html):
+    # Of fifteen cases five are of each sex and five of none, which are in neither part.
+    lines = (described.out / "table_one-first_by_sex.csv").read_text().splitlines()
+    assert lines[0] == "Variable,F (n = 5),M (n = 5),p-value,SMD,Test"
+    assert "second by sex" in html
+
+
 def test_outliers_and_coverage_are_lists_for_programs(described):
     with (described.out / "outliers.csv").open() as file:
         (found,) = csv.DictReader(file)
@@ -141,9 +148,16 @@ def test_the_makers_answers_are_for_one_dataset(small_dataset, tmp_path):
         describe(DescribeSettings(roots, tmp_path / "out", answers=tmp_path / "x.toml"))
 
 
+def test_a_column_that_divides_nothing_is_refused(small_dataset, tmp_path):
+    with pytest.raises(ConfigError, match="--by modality has nothing to compare"):
+        describe(DescribeSettings((small_dataset(cases=1),), tmp_path / "out", by="modality"))
+
+
 def test_a_call_without_a_dataset_and_a_folder_that_is_none_are_refused(tmp_path):
     with pytest.raises(ConfigError, match="No dataset is named"):
         describe(DescribeSettings((), tmp_path / "out"))
     with pytest.raises(ManifestError, match="neither a dataset nor"):
         describe(DescribeSettings((tmp_path,), tmp_path / "out"))
+    with pytest.raises(ManifestError, match="does not exist"):
+        describe(DescribeSettings((tmp_path / "none",), tmp_path / "out"))
     assert not (tmp_path / "out").exists()

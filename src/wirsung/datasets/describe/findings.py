@@ -10,10 +10,13 @@ from wirsung.datasets.data_card import DataCard, data_card
 from wirsung.datasets.describe.coverage import Coverage, coverage, mostly_annotated
 from wirsung.datasets.describe.missing import Missing, find_missing
 from wirsung.datasets.describe.outliers import Outlier, find_outliers
-from wirsung.datasets.tables.cohort import Cohort
+from wirsung.datasets.tables.cohort import Cohort, cohorts_by
 from wirsung.datasets.tables.published import Reproduced, held_against_published, published_table
+from wirsung.datasets.tables.table_one import TableOne, side_by_side
 
+MOST_PARTS = 8
 _RELEASE = "pants"
+_YES_NO = {True: "tumour", False: "no tumour"}
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,16 @@ class Findings:
     def annotated(self) -> frozenset[str]:
         """The structures that most cases were annotated for."""
         return mostly_annotated(dict(self.coverage)) or self.contents.annotated or frozenset()
+
+    def parts(self, column: str) -> TableOne | None:
+        """Table 1 of the parts of the dataset by a column of its manifest; None where there is one part.
+
+        Of many parts the largest are told.
+        """
+        values = self.contents.manifest[column].to_pylist()
+        levels = [_YES_NO.get(value, value) for value in values]
+        found = cohorts_by(self.cohort, levels)[:MOST_PARTS]
+        return side_by_side(found) if len(found) > 1 else None
 
     def compared(self) -> ComparedDataset:
         """Its row in the comparison of datasets."""

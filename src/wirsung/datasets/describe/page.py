@@ -22,7 +22,7 @@ _NOT_SAID = "not stated"
 
 def description_page(
     every: Sequence[Findings],
-    table: TableOne,
+    tables: Mapping[str, TableOne],
     pictures: Sequence[Block],
     files: Mapping[str, str],
     outlier_z: float,
@@ -31,14 +31,14 @@ def description_page(
 
     Args:
         every: What was found of each dataset.
-        table: Table 1 of them.
+        tables: Table 1 of them, then of the parts of each; a title to its table.
         pictures: Of outlying cases.
         files: Name of each file beside the page to what it holds.
         outlier_z: Smallest robust z-score of an outlier.
     """
     sections = (
         _overview(every),
-        Section("Cohort" if len(every) == 1 else "Cohorts", (cohort_table(table),)),
+        *(Section(name, (cohort_table(table),)) for name, table in tables.items()),
         as_published(every),
         distributions(every),
         by_level(every, "centre", "centre"),

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -74,7 +74,7 @@ def describe(settings: DescribeSettings) -> Described:
     Of the datasets nothing is changed; one whose masks were not measured yet gets its tables first.
 
     Raises:
-        ConfigError: No dataset is named, or the data card's answers are none.
+        ConfigError: No dataset is named, the data card's answers are none, or --by divides no dataset.
         ManifestError: A folder is no dataset, or a table is damaged.
         StorageError: The output, or the tables of a dataset without any, can't be written.
     """
@@ -90,11 +90,11 @@ def describe(settings: DescribeSettings) -> Described:
         findings_of(contents, name, settings.outlier_z, settings.answers)
         for contents, name in zip(found, distinctly_named(found), strict=True)
     ]
-    table = side_by_side([item.cohort for item in every])
-    files = {**_write_tables(settings.out, every, table), **_write_cards(settings.out, every)}
+    tables = _table_ones(every, settings.by)
+    files = {**_write_tables(settings.out, every, tables), **_write_cards(settings.out, every)}
     share = -(-settings.pictures // len(every))
     pictures = [block for item in every for block in outlier_pictures(item.contents, item.outliers, share)]
-    page = description_page(every, table, pictures, files, settings.outlier_z)
+    page = description_page(every, tables, pictures, files, settings.outlier_z)
     write_page(settings.out / PAGE_FILE, page)
     return Described(
         settings.out,
@@ -119,10 +119,28 @@ def _measured(settings: DescribeSettings) -> list[Outcome[None]]:
     return outcomes
 
 
-def _write_tables(out: Path, every: Sequence[Findings], table: TableOne) -> dict[str, str]:
+def _table_ones(every: Sequence[Findings], by: str) -> dict[str, TableOne]:
+    """Table 1 of the datasets, then of the parts of each."""
+    cohorts = [item.cohort for item in every]
+    found = {"Cohort" if len(every) == 1 else "Cohorts": side_by_side(cohorts)}
+    if by == "none":
+        return found
+    for item in every:
+        parts = item.parts(by)
+        if parts is not None:
+            found[f"{item.name} by {by}"] = parts
+    if len(found) == 1:
+        msg = f"--by {by} has nothing to compare: no dataset has two values of it. Choose another column."
+        raise ConfigError(msg)
+    return found
+
+
+def _write_tables(out: Path, every: Sequence[Findings], tables: Mapping[str, TableOne]) -> dict[str, str]:
     """Write the tables; each file's name and what it holds."""
     files = {}
-    told = (("table_one", cells(table), _TABLE_ONE), ("datasets", _comparison(every), _COMPARISON))
+    (_, table), *parts = tables.items()
+    told = [("table_one", cells(table), _TABLE_ONE), ("datasets", _comparison(every), _COMPARISON)]
+    told += [(f"table_one-{_plain(title)}", cells(part), f"Table 1 of {title}") for title, part in parts]
     for stem, rows, what in told:
         for suffix, rendered in _SUFFIXES.items():
             write_text(out / f"{stem}{suffix}", rendered(rows))
@@ -165,9 +183,14 @@ def _suffix(item: Findings, every: Sequence[Findings]) -> str:
     """What tells the files of several datasets apart."""
     if len(every) == 1:
         return ""
-    plain = re.sub(r"[^\w.-]+", "_", item.name).strip("_")
-    same = [re.sub(r"[^\w.-]+", "_", other.name).strip("_") for other in every].count(plain) > 1
+    plain = _plain(item.name)
+    same = [_plain(other.name) for other in every].count(plain) > 1
     return f"-{plain}-{list(every).index(item) + 1}" if same else f"-{plain}"
+
+
+def _plain(name: str) -> str:
+    """The name as part of a file's name."""
+    return re.sub(r"[^\w.-]+", "_", name).strip("_")
 
 
 def _comparison(every: Sequence[Findings]) -> list[list[str]]:

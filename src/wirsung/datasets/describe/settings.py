@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -15,6 +15,8 @@ class DescribeSettings:
     """One or more datasets; or a folder with a PanTS release's metadata.xlsx alone."""
     out: Path = Path("description")
     """Folder for description.html, the tables, the data card and croissant.json."""
+    by: Literal["none", "subset", "centre", "phase", "sex", "manufacturer", "modality", "tumour"] = "none"
+    """Table 1 once more of each dataset's parts, such as its training and its test cases."""
     pictures: int = 12
     """How many outlying cases to draw; 0 for none, which needs no image."""
     outlier_z: float = 3.5

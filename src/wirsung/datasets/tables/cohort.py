@@ -32,7 +32,8 @@ def cohort(name: str, manifest: pa.Table, structures: pa.Table | None = None) ->
     """The columns that a table of cohorts tells, from a dataset's manifest and its measured masks.
 
     In-plane spacing and slice thickness are told from the three spacings, see `slice_axis`. Volume and HU of
-    the tumour are those of all lesions of a case together; both are missing where there is none.
+    the tumour are those of all lesions of a case together; both are missing where there is none. An image
+    that is no CT has no HU.
 
     Args:
         name: What the table calls the cohort.
@@ -55,8 +56,29 @@ def cohort(name: str, manifest: pa.Table, structures: pa.Table | None = None) ->
     if "dilated_duct" in manifest.column_names:
         words["dilated_duct"] = _yes_or_no(manifest["dilated_duct"])
     if structures is not None:
-        numbers |= _measured(manifest["case"], structures)
+        is_ct = np.asarray(pc.equal(manifest["modality"], "ct"), dtype=np.bool_)
+        numbers |= _measured(manifest["case"], structures, is_ct)
     return Cohort(name, len(manifest), numbers, words)
+
+
+def cohorts_by(whole: Cohort, levels: Words) -> tuple[Cohort, ...]:
+    """The cohort in parts, one a level, the largest first; cases without a level are in none.
+
+    Example:
+        >>> whole = Cohort("all", 3, {"age_years": np.array([50.0, 60.0, 70.0])}, {})
+        >>> [(part.name, part.cases) for part in cohorts_by(whole, ["test", None, "test"])]
+        [('test', 2)]
+    """
+    of_level = np.array(levels, dtype=object)
+    counts = {level: int((of_level == level).sum()) for level in dict.fromkeys(levels) if level is not None}
+    ordered = sorted(counts, key=lambda level: (-counts[level], level))
+    return tuple(_part(whole, level, np.flatnonzero(of_level == level)) for level in ordered)
+
+
+def _part(whole: Cohort, level: str, rows: NDArray[np.intp]) -> Cohort:
+    numbers = {name: values[rows] for name, values in whole.numbers.items()}
+    words = {name: [values[row] for row in rows.tolist()] for name, values in whole.words.items()}
+    return Cohort(level, len(rows), numbers, words)
 
 
 def slice_axis(spacing_mm: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -80,16 +102,16 @@ def _alike(one: Numbers, other: Numbers) -> NDArray[np.bool_]:
     return np.asarray(np.abs(one - other) <= _SAME * np.maximum(one, other))
 
 
-def _measured(cases: pa.ChunkedArray, structures: pa.Table) -> dict[str, Numbers]:
+def _measured(cases: pa.ChunkedArray, structures: pa.Table, is_ct: NDArray[np.bool_]) -> dict[str, Numbers]:
     lesion = _by_case(cases, structures, _LESION, ("volume_ml", "hu_mean", "components"))
     pancreas = _by_case(cases, structures, _PANCREAS, ("volume_ml", "hu_mean"))
     has_lesion = lesion["volume_ml"] > 0
     return {
         "tumours_per_positive_ct": np.where(has_lesion, lesion["components"], np.nan),
         "tumour_volume_mm3": np.where(has_lesion, lesion["volume_ml"] * _ML_MM3, np.nan),
-        "tumour_hu": np.where(has_lesion, lesion["hu_mean"], np.nan),
+        "tumour_hu": np.where(has_lesion & is_ct, lesion["hu_mean"], np.nan),
         "pancreas_volume_mm3": np.where(pancreas["volume_ml"] > 0, pancreas["volume_ml"] * _ML_MM3, np.nan),
-        "pancreas_hu": pancreas["hu_mean"],
+        "pancreas_hu": np.where(is_ct, pancreas["hu_mean"], np.nan),
     }
 
 
