@@ -94,7 +94,7 @@ def test_the_skip_of_each_stage_reaches_the_decoder():
 
 
 def test_single_precision_is_enough_for_a_deep_stack_of_cells():
-    """Rounding grows from cell to cell; with an activation before and after each, it was twenty times as much."""
+    """Rounding grows from cell to cell; with activations before and after each, it was twenty times this."""
     torch.manual_seed(0)
     sizes = Stages((8, 16, 16, 16), ((3, 3, 3),) * 4, ((1, 1, 1), *((2, 2, 2),) * 3), 2)
     resizing = {"reduction": "strided-conv", "expansion": "transposed-conv"}
