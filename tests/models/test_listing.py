@@ -1,8 +1,9 @@
 import json
 from dataclasses import replace
+from pathlib import Path
 
 from wirsung.cli import main
-from wirsung.models.listing import Listing, list_models
+from wirsung.models.listing import Listing, list_models, markdown
 from wirsung.models.networks.catalog import catalog, entry
 from wirsung.models.settings import ListSettings
 
@@ -28,3 +29,9 @@ def test_the_command_says_the_same_as_json(capsys):
     row = next(row for row in content["networks"] if row["name"] == "nnunet")
     assert row["parameters"] == 31_195_594
     assert row["missing"] == []
+
+
+def test_the_documentation_holds_the_catalogs_tables():
+    # Where it does not: python docs/concepts/make_networks_tables.py
+    page = Path(__file__).parents[2] / "docs" / "concepts" / "networks.md"
+    assert markdown() in page.read_text(encoding="utf-8")

@@ -1,5 +1,6 @@
 """`wirsung models list`: the catalog as a table, with what is needed and whether it is there."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,3 +81,39 @@ def millions(count: int | None) -> str:
         ('31.2 M', '5.55 M', '-')
     """
     return "-" if count is None else f"{count / 1e6:.3g} M"
+
+
+def markdown() -> str:
+    """The two tables of docs/concepts/networks.md: the networks, and their parameters against the papers'."""
+    heads = ("network", "parameters", "paper", "where it is from", "needs", "deep supervision", "patch")
+    rows = [
+        (
+            f"`{item.name}`",
+            millions(item.parameters),
+            item.paper,
+            item.origin,
+            item.extra,
+            "yes" if item.deep_supervision else "no",
+            item.patch,
+        )
+        for item in catalog().values()
+    ]
+    heads_published = ("network", "patch", "published", "ours", "published where", "why they differ")
+    rows_published = [
+        (
+            f"`{item.name}`",
+            " x ".join(map(str, one.patch_size)),
+            f"{one.parameters:,}",
+            f"{one.ours:,}",
+            one.source,
+            one.difference or "they do not",
+        )
+        for item in catalog().values()
+        for one in item.published
+    ]
+    return f"{_markdown(heads, rows)}\n\n{_markdown(heads_published, rows_published)}\n"
+
+
+def _markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
