@@ -136,6 +136,7 @@ def _export_folder(model: _Model, out: Path, form: Form) -> ExportedModel:
     before = _read_export(out, form)
     made: dict[str, str] = {}
     notes: list[str] = []
+    is_new = False
     for fold in model.folds:
         weights = load_weights(fold_folder(model.folder, fold))
         target = fold_folder(out, fold) / CHECKPOINT_FILE if form == "nnunet" else out / f"fold_{fold}.onnx"
@@ -143,14 +144,14 @@ def _export_folder(model: _Model, out: Path, form: Form) -> ExportedModel:
         notes += _notes(model, weights, form)
         if before.get(fold) == made[fold] and target.is_file():
             continue
+        is_new = True
         if form == "nnunet":
             _write_checkpoint(target, model, weights, fold)
         else:
             write_onnx(target, model.network(weights), _facts(model, weights))
     _write_beside(model, out)
     _write_export(out, form, {**before, **made})
-    skipped = all(before.get(fold) == sha256 for fold, sha256 in made.items())
-    return ExportedModel(out, form, made, tuple(dict.fromkeys(notes)), skipped)
+    return ExportedModel(out, form, made, tuple(dict.fromkeys(notes)), skipped=not is_new)
 
 
 def _export_zip(model: _Model, out: Path, form: Form) -> ExportedModel:
