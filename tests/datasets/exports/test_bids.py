@@ -88,6 +88,15 @@ def test_a_case_where_a_class_was_not_drawn_has_an_image_alone(small_dataset, ex
     assert any(line.startswith("1 case has no label map") for line in result.lines())
 
 
+def test_images_alone_are_a_bids_dataset_too(small_dataset, exported):
+    root = small_dataset(cases=2)
+    (root / "LabelTr").rename(root / "elsewhere")
+    result = exported("bids", root)
+    assert (result.root / "sub-p0/ses-small00/ct/sub-p0_ses-small00_ct.nii.gz").is_file()
+    assert not (result.root / "derivatives").exists()
+    assert "No case has labels, so there are images alone." in result.lines()
+
+
 def test_labels_that_would_be_one_are_told_apart():
     made = labels_of(["a-b", "A.B", "c_1", "--"])
     assert len({label.casefold() for label in made.values()}) == 4

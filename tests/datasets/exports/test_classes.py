@@ -52,6 +52,11 @@ def test_a_whole_may_be_drawn_by_its_parts_but_not_a_part_by_its_whole():
 
 
 def test_a_scheme_that_nobody_drew_is_refused(small_dataset):
-    (root := small_dataset(cases=1)).joinpath("LabelTr").rename(root / "elsewhere")
+    root = small_dataset(cases=1)
+    for name in ("pancreas", "pancreatic_lesion"):
+        (root / f"LabelTr/small-00/segmentations/{name}.nii.gz").unlink()
     with pytest.raises(LabelError, match=r"No case has masks that make a class of pants-2\."):
+        export_classes(scheme("pants-2"), Dataset.open(root).cases)
+    (root / "LabelTr").rename(root / "elsewhere")
+    with pytest.raises(LabelError, match=r"No case has labels\."):
         export_classes(scheme("pants-2"), Dataset.open(root).cases)

@@ -84,8 +84,9 @@ def test_something_else_in_the_way_is_never_touched(small_dataset, exported, tmp
     (tmp_path / "out" / "Task01_small" / "mine.txt").write_text("mine")
     with pytest.raises(ConfigError, match="is not empty and no export of wirsung"):
         exported("msd", root)
-    with pytest.raises(ConfigError, match="is not empty and no export of wirsung"):
-        exported("bids", root, root)
+    for inside in (root, root / "exports"):
+        with pytest.raises(ConfigError, match="lies in the dataset, which is only read"):
+            exported("bids", root, inside)
     exported("bids", root, tmp_path / "bids")
     with pytest.raises(ConfigError, match="holds a bids export of small"):
         exported("bids", small_dataset("other", cases=2), tmp_path / "bids")
@@ -98,6 +99,14 @@ def test_a_licence_that_forbids_it_is_refused_and_own_use_leaves_a_notice(small_
     assert not (tmp_path / "out").exists()
     result = exported("nnunet", root, own_use=True)
     assert "do not pass these files on" in (result.root / NOTICE_FILE).read_text()
+
+
+def test_a_release_of_pants_is_known_by_its_cases_alone(small_dataset, exported):
+    root = small_dataset("PanTS_", cases=2)
+    (root / "dataset.toml").unlink()
+    (root / "manifest.parquet").unlink()
+    with pytest.raises(ConfigError, match=r"PanTS.*CC-BY-NC-ND-4\.0"):
+        exported("msd", root)
 
 
 def test_a_table_without_images_is_no_export(small_dataset, exported, shared_data):

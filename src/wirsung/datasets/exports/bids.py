@@ -101,7 +101,7 @@ def _places(cohort: Cohort, case: Case, name: _Name, row: Mapping[str, Any]) -> 
     }
     sidecar = {key: value for key, value in told.items() if value is not None}
     labels = None
-    if not cohort.classes.missing_in(case):
+    if cohort.classes.kept and not cohort.classes.missing_in(case):
         labels = f"{DERIVATIVES}/{stem}_space-orig_desc-{_scheme_label(cohort)}_dseg{SUFFIX}"
     return Places(f"{stem}_{suffix}{SUFFIX}", labels, {f"{stem}_{suffix}.json": sidecar})
 
@@ -118,7 +118,8 @@ def _finish(
     _write_descriptions(root, cohort)
     _write_participants(root, there, rows)
     _write_scans(root, cohort, there, rows, placed)
-    _write_table(root / DERIVATIVES / f"desc-{_scheme_label(cohort)}_dseg.tsv", _classes(cohort))
+    if cohort.classes.kept:
+        _write_derivatives(root / DERIVATIVES, cohort)
     write_text(root / ".bidsignore", _IGNORED)
     unlabelled = sum(made.files[1].endswith(".json") for made in placed.values())
     have = "1 case has" if unlabelled == 1 else f"{unlabelled} cases have"
@@ -126,30 +127,39 @@ def _finish(
     has_ct = any(case.modality == "ct" for case in cohort.cases)
     return [
         *told_classes(cohort),
-        *(told if unlabelled else []),
+        *(told if unlabelled and cohort.classes.kept else []),
         *(["CT is not part of BIDS: it lies in ct/, which .bidsignore names."] if has_ct else []),
     ]
 
 
 def _write_descriptions(root: Path, cohort: Cohort) -> None:
     description, source = cohort.dataset.description, cohort.contents.source
-    maker = {"Name": "wirsung", "Version": __version__}
     content: dict[str, Any] = {
         "Name": cohort.dataset.name,
         "BIDSVersion": _VERSION,
         "DatasetType": "raw",
         "License": description.licence or (source.licence.name if source is not None else "") or "not stated",
-        "GeneratedBy": [maker],
+        "GeneratedBy": [{"Name": "wirsung", "Version": __version__}],
     }
     if source is not None:
         content["HowToAcknowledge"] = source.citation
         content["ReferencesAndLinks"] = [link for link in (source.homepage, source.doi_url) if link]
     write_json(root / "dataset_description.json", content)
-    derived: dict[str, Any] = {"Name": f"{cohort.dataset.name}: label maps", "BIDSVersion": _VERSION}
-    derived |= {"DatasetType": "derivative", "GeneratedBy": [maker], "SourceDatasets": [{"URL": "../../"}]}
-    write_json(root / DERIVATIVES / "dataset_description.json", derived)
     text = f"{cohort.dataset.name}\n\nWritten by wirsung {__version__}. Label maps are in {DERIVATIVES}.\n"
     write_text(root / "README", text)
+
+
+def _write_derivatives(root: Path, cohort: Cohort) -> None:
+    """What tells of the label maps."""
+    content: dict[str, Any] = {
+        "Name": f"{cohort.dataset.name}: label maps",
+        "BIDSVersion": _VERSION,
+        "DatasetType": "derivative",
+        "GeneratedBy": [{"Name": "wirsung", "Version": __version__}],
+        "SourceDatasets": [{"URL": "../../"}],
+    }
+    write_json(root / "dataset_description.json", content)
+    _write_table(root / f"desc-{_scheme_label(cohort)}_dseg.tsv", _classes(cohort))
 
 
 def _write_participants(

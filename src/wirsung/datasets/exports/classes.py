@@ -77,7 +77,10 @@ def export_classes(scheme: Scheme, cases: Sequence[Case]) -> ExportClasses:
     drawn = [set(case.structure_names()) for case in cases]
     kept = [item for item in scheme.classes if any(is_drawn(item, names) for names in drawn)]
     if not kept:
-        msg = f"No case has masks that make a class of {scheme.name}. Choose another --scheme."
+        what = (
+            f"masks that make a class of {scheme.name}. Choose another --scheme" if any(drawn) else "labels"
+        )
+        msg = f"No case has {what}."
         raise LabelError(msg)
     return ExportClasses(scheme, tuple(sorted(kept, key=lambda item: item.value)))
 

@@ -87,6 +87,9 @@ def _mark(plan: Plan, settings: ExportSettings, cohort: Cohort) -> None:
     """Claim the folder: an empty one, or one with an earlier export of the same dataset."""
     mine = {"schema": _SCHEMA, "format": settings.format, "dataset": cohort.dataset.name}
     path = plan.root / _MARK
+    if plan.root.resolve().is_relative_to(settings.dataset.resolve()):
+        msg = f"{plan.root} lies in the dataset, which is only read. Choose another OUT."
+        raise ConfigError(msg)
     if path.is_file():
         found = json.loads(path.read_text(encoding="utf-8"))
         if found != mine:

@@ -83,7 +83,9 @@ def cohort_of(contents: Contents, dataset: Dataset, settings: ExportSettings) ->
     style = dataset.description.label_style(dataset.root)
     chosen = scheme_named(settings.scheme or style.scheme_name or dataset.scheme)
     split = read_split(dataset.root) if (dataset.root / SPLIT_FILE).is_file() else None
-    return Cohort(dataset, contents, cases, export_classes(chosen, cases), split)
+    may_be_unlabelled = settings.format == "bids" and not any(case.has_labels for case in cases)
+    classes = ExportClasses(chosen, ()) if may_be_unlabelled else export_classes(chosen, cases)
+    return Cohort(dataset, contents, cases, classes, split)
 
 
 def numbered_folder(settings: ExportSettings, cohort: Cohort, word: str, digits: int) -> Path:
@@ -107,6 +109,8 @@ def numbered_folder(settings: ExportSettings, cohort: Cohort, word: str, digits:
 def told_classes(cohort: Cohort) -> list[str]:
     """What the user should know of the classes."""
     classes = cohort.classes
+    if not classes.kept:
+        return ["No case has labels, so there are images alone."]
     told = [f"Classes: {len(classes.kept)} of {classes.scheme.name}."]
     if classes.left_out:
         more = len(classes.left_out) - _MOST_NAMES
