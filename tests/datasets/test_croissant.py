@@ -1,6 +1,7 @@
 import hashlib
 import json
 import logging
+import shutil
 import warnings
 
 import mlcroissant as mlc
@@ -95,3 +96,15 @@ def test_a_dataset_without_tables_has_files_and_no_records(root):
 
 def test_nothing_that_is_told_names_where_the_dataset_lies(root):
     assert str(root.parent) not in json.dumps(croissant(Dataset.open(root)))
+
+
+def test_label_maps_are_a_set_of_files_where_they_stand_for_masks(root):
+    for case in (root / "LabelTr").iterdir():
+        (case / "segmentations" / "liver.nii.gz").rename(case / "label_map.nii.gz")
+        shutil.rmtree(case / "segmentations")
+    text = (root / "dataset.toml").read_text()
+    (root / "dataset.toml").write_text(f'{text}label_scheme = "msd-pancreas"\n')
+    sets = {item["@id"]: item for item in croissant(Dataset.open(root))["distribution"]}
+    assert "masks" not in sets
+    assert sets["label_maps"]["includes"] == ["LabelTr/*/label_map.nii.gz"]
+    assert "msd-pancreas" in sets["label_maps"]["description"]

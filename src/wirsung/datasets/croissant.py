@@ -17,7 +17,16 @@ import pyarrow.parquet as pq
 from wirsung.datasets.contents import Contents, contents_of
 from wirsung.datasets.data_card import DataCard, data_card
 from wirsung.datasets.description import DESCRIPTION_FILE
-from wirsung.datasets.layout import ALL_LABELS, IMAGE_FOLDERS, LABEL_FOLDERS, MASK_FOLDER, SUFFIX, Dataset
+from wirsung.datasets.foreign_labels import LABEL_MAP_FILE
+from wirsung.datasets.layout import (
+    ALL_LABELS,
+    COMBINED_FILE,
+    IMAGE_FOLDERS,
+    LABEL_FOLDERS,
+    MASK_FOLDER,
+    SUFFIX,
+    Dataset,
+)
 
 CROISSANT_FILE = "croissant.json"
 
@@ -171,17 +180,24 @@ def _files(root: Path, tables: dict[str, Path]) -> Iterator[dict[str, Any]]:
 
 
 def _file_sets(contents: Contents) -> Iterator[dict[str, Any]]:
-    """Images and masks, of the folders that are there."""
-    masks = [f"{folder}/*/{MASK_FOLDER}/*{SUFFIX}" for folder in (*LABEL_FOLDERS.values(), ALL_LABELS)]
+    """Images, masks and label maps, as far as there are any."""
+    folders = (*LABEL_FOLDERS.values(), ALL_LABELS)
+    masks = [f"{folder}/*/{MASK_FOLDER}/*{SUFFIX}" for folder in folders]
+    described = contents.description
+    map_file = LABEL_MAP_FILE if described.label_scheme else COMBINED_FILE
     sets: dict[str, tuple[str, Sequence[str]]] = {
         "images": (
             "The images as NIfTI, one a case; their checksums are image_sha256 in the cases.",
             [f"{folder}/*/*{SUFFIX}" for folder in IMAGE_FOLDERS.values()],
         ),
         "masks": ("A NIfTI mask a case and structure; their checksums are runs_sha256.", masks),
+        "label_maps": (
+            f"A NIfTI label map a case, by the scheme {described.label_scheme or described.scheme}.",
+            [f"{folder}/*/{map_file}" for folder in folders],
+        ),
     }
     for name, (description, patterns) in sets.items():
-        there = [item for item in patterns if (contents.root / item.partition("/")[0]).is_dir()]
+        there = [item for item in patterns if next(contents.root.glob(item), None) is not None]
         if there:
             yield {
                 "@type": "cr:FileSet",
