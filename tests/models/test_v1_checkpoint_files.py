@@ -60,6 +60,18 @@ def test_the_final_checkpoint_of_each_fold_is_found(tmp_path):
     assert find_checkpoints(tmp_path / "other/model_best.model") == (tmp_path / "other/model_best.model",)
 
 
+def test_the_only_training_below_is_found_and_of_several_one_must_be_named(tmp_path):
+    run = tmp_path / "results/3d_fullres/Task110/trainer__plans"
+    model = _touch(run / f"fold_0/{FINAL}")
+    assert find_checkpoints(tmp_path) == (model,)
+    for number in range(5):
+        _touch(tmp_path / f"results/2d/Task{number}/trainer__plans/fold_0/model_best.model")
+    with pytest.raises(
+        CheckpointError, match=r"holds 6 trainings.*Task0/trainer__plans.* and 2 more\. Name one"
+    ):
+        find_checkpoints(tmp_path)
+
+
 def test_v1_is_known_by_its_files(tmp_path):
     model = _touch(tmp_path / f"fold_0/{FINAL}")
     _touch(tmp_path / "v2/fold_0/checkpoint_final.pth")

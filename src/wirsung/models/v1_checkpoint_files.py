@@ -17,6 +17,8 @@ CHECKPOINTS = ("model_final_checkpoint.model", "model_best.model", "model_latest
 MOST_BYTES = 4 * 2**30
 """Of a checkpoint; a 3D U-Net of v1 and its optimiser take less than half of one GiB."""
 
+_NAMED = 4
+"""Trainings that a message names."""
 _UNNAMED = "Dataset000_Imported"
 _FOLD = re.compile(r"fold_(\d+)|(all)")
 _STAGE = 5
@@ -47,12 +49,12 @@ def find_checkpoints(path: Path) -> tuple[Path, ...]:
     """The checkpoints of a training, one a fold.
 
     Args:
-        path: A `.model`, the folder of a fold, or the folder of its folds.
+        path: A `.model`, the folder of a fold, that of its folds, or one above with one training in it.
 
     Raises:
-        CheckpointError: There is none.
+        CheckpointError: There is none, or there are several trainings.
     """
-    found = (path,) if path.is_file() else _in_folder(path)
+    found = (path,) if path.is_file() else _in_folder(path) or _below(path)
     if not found:
         msg = (
             f"{path} holds no checkpoint of nnU-Net v1. Name a {CHECKPOINTS[0]}, the folder of a fold that "
@@ -145,6 +147,18 @@ def _in_folder(folder: Path) -> tuple[Path, ...]:
     folds = sorted(item for item in folder.glob("*") if item.is_dir() and _FOLD.fullmatch(item.name))
     found = (_first(item) for item in folds)
     return tuple(item for item in found if item is not None)
+
+
+def _below(folder: Path) -> tuple[Path, ...]:
+    """The checkpoints of the only training anywhere in the folder."""
+    folds = {item.parent for name in CHECKPOINTS for item in folder.rglob(name)}
+    trainings = sorted({fold.parent if _FOLD.fullmatch(fold.name) else fold for fold in folds})
+    if len(trainings) > 1:
+        names = ", ".join(str(item.relative_to(folder)) for item in trainings[:_NAMED])
+        more = f" and {len(trainings) - _NAMED} more" if len(trainings) > _NAMED else ""
+        msg = f"{folder} holds {len(trainings)} trainings of nnU-Net v1: {names}{more}. Name one of them."
+        raise CheckpointError(msg)
+    return _in_folder(trainings[0]) if trainings else ()
 
 
 def _first(folder: Path) -> Path | None:

@@ -130,6 +130,19 @@ def test_a_plan_of_its_own_keeps_what_it_says(plans_content):
     assert fit(configuration, "linear") == {**own, "attention_per_stage": ["none", "none", "linear"]}
 
 
+def test_it_trains_under_mixed_precision():
+    torch.manual_seed(0)
+    network = PanSegNet2(1, 2, **fit(SMALL, "linear"))
+    network.apply(network.initialize)
+    nn.init.constant_(network.attention["2"].layers[0].scale_mix, 0.5)
+    image = torch.randn(2, 1, 16, 16, 16)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        made = network(image)
+        made.float().square().mean().backward()
+    assert all(bool(value.grad.isfinite().all()) for value in network.parameters() if value.grad is not None)
+    assert (made.float() - network(image)).abs().mean() < 0.02 * made.float().std()
+
+
 def test_nnunet_builds_it_from_a_plan():
     network = get_network_from_plans(
         "wirsung.models.networks.pansegnet2.PanSegNet2", fit(SMALL), [], 1, 3, deep_supervision=True
