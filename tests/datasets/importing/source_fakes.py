@@ -224,15 +224,18 @@ FAKES = [
         painted={"chaos_ct_1": [0, 14]},
     ),
     Fake(
-        "chaos-mr",
-        ["image/1_T1DUAL_MR.nii.gz", "image/1_T2SPIR_MR.nii.gz"],
-        {
-            "ground_truth/1_T1DUAL_MR.nii.gz": [0, 63, 126, 189, 252],
-            "ground_truth/1_T2SPIR_MR.nii.gz": [63],
-        },
-        cases={"chaos_mr_1_T1DUAL": ("train", "t1"), "chaos_mr_1_T2SPIR": ("train", "t2")},
-        painted={"chaos_mr_1_T1DUAL": [0, 14, 13, 12, 24]},
-        rows={"chaos_mr_1_T1DUAL": {"patient": "1"}, "chaos_mr_1_T2SPIR": {"patient": "1"}},
+        "chaos-t1",
+        ["image/1_T1DUAL_MR.nii.gz"],
+        {"ground_truth/1_T1DUAL_MR.nii.gz": [0, 63, 126, 189, 252]},
+        cases={"chaos_t1_1": ("train", "t1")},
+        painted={"chaos_t1_1": [0, 14, 13, 12, 24]},
+    ),
+    Fake(
+        "chaos-t2",
+        ["image/1_T2SPIR_MR.nii.gz"],
+        {"ground_truth/1_T2SPIR_MR.nii.gz": [63]},
+        cases={"chaos_t2_1": ("train", "t2")},
+        painted={"chaos_t2_1": [14, 0]},
     ),
     Fake(
         "abdomenct-1k",

@@ -4,7 +4,7 @@ import pytest
 from source_fakes import FAKES, pants, save
 
 from wirsung.datasets.importing.finding import find_cases, guess, list_files, one_of
-from wirsung.datasets.sources import source_named
+from wirsung.datasets.sources import read_source, source_named
 from wirsung.errors import ManifestError
 
 
@@ -92,19 +92,10 @@ def test_a_case_that_is_there_twice_counts_once_if_both_are_equal(tmp_path, fake
         one_of(case.images, raw)
 
 
-@pytest.mark.parametrize(
-    ("name", "place"),
-    [
-        ("chaos-ct", "Train_Sets/CT/1/DICOM_anon/i0000.dcm"),
-        ("chaos-mr", "Train_Sets/MR/1/T1DUAL/DICOM_anon/InPhase/IMG-1.dcm"),
-    ],
-)
-def test_what_can_not_be_linked_is_sent_to_curation(name, place, tmp_path):
-    path = tmp_path / place
-    path.parent.mkdir(parents=True)
-    path.write_bytes(b"")
-    with pytest.raises(ManifestError, match=r"in a form that can't be linked.*wirsung curate"):
-        find(name, tmp_path)
+def test_what_can_not_be_linked_is_sent_elsewhere(tmp_path):
+    text = 'schema = 1\nname = "a"\ntitle = "A"\nadvice = "Convert it first."\nmarks = ["**/*.mha"]'
+    with pytest.raises(ManifestError, match=r"in a form that can't be linked\. Convert it first"):
+        find_cases(read_source(text, "a.toml"), tmp_path, ["x/y.mha"])
 
 
 def test_archives_that_were_not_unpacked_are_told(tmp_path):

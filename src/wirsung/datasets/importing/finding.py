@@ -28,13 +28,14 @@ class FoundCase:
     labels: list[str] = field(default_factory=list)
     masks: dict[str, list[str]] = field(default_factory=dict)
     """By the source's name."""
+    pictures: list[str] = field(default_factory=list)
     patient: str = ""
     """Where the path tells it."""
 
     @property
     def is_labelled(self) -> bool:
         """Whether any label is there."""
-        return bool(self.labels or self.masks)
+        return bool(self.labels or self.masks or self.pictures)
 
 
 @dataclass(frozen=True)
@@ -156,6 +157,7 @@ def _matches(layout: Layout, names: Iterable[str]) -> list[_Hit]:
             ("series", part.series),
             ("label", part.label),
             ("mask", part.masks),
+            ("picture", part.pictures),
         )
         if pattern
     ]
@@ -183,9 +185,11 @@ def _gathered(layout: Layout, hits: list[_Hit]) -> Found:
             imageless.add(hit.case)
         elif hit.kind == "label" and hit.path not in holder.labels:
             holder.labels.append(hit.path)
+        elif hit.kind == "picture":
+            holder.pictures.append(hit.path)
         elif hit.kind == "mask" and hit.path not in holder.masks.get(hit.mask, []):
             holder.masks.setdefault(hit.mask, []).append(hit.path)
-    wanting = (case for case in cases.values() if case.part.label or case.part.masks)
+    wanting = (case for case in cases.values() if case.part.label or case.part.masks or case.part.pictures)
     unlabelled = sorted(case.own for case in wanting if not case.is_labelled)
     return Found(layout, dict(sorted(cases.items())), tuple(unlabelled), tuple(sorted(imageless)))
 

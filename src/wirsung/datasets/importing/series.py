@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from wirsung.anatomy.schemes import scheme
 from wirsung.compute.atomic import write_text
 from wirsung.compute.cases import Outcome, Skip, map_cases
 from wirsung.datasets.importing.finding import Found, one_of
 from wirsung.datasets.importing.placing import place_link
 from wirsung.datasets.sources import Source
 from wirsung.errors import ManifestError
+from wirsung.imaging.nifti_writing import write_nifti
 
 RAW, LABELS, METADATA = "raw", "labels", "metadata.csv"
 
@@ -25,6 +27,9 @@ class SeriesLinks:
     series: tuple[str, ...]
     """Folders from the source's; more than one where the case is there twice."""
     labels: tuple[str, ...]
+    pictures: tuple[str, ...]
+    """In place of a label map, one a slice."""
+    scheme: str
     link: str
 
 
@@ -78,12 +83,21 @@ def prepare_series(
         workers: Processes.
     """
     folder, out = places
-    rows = ["case,patient"]
+    rows = ["case,patient,modality"]
     tasks = {}
     for own, case in found.cases.items():
         name = source.case_id(own)
-        rows.append(f"{name},{case.patient or source.patient(own) or name}")
-        tasks[name] = SeriesLinks(name, folder, out, tuple(case.images), tuple(case.labels), how)
+        rows.append(f"{name},{case.patient or source.patient(own) or name},{case.part.modality}")
+        tasks[name] = SeriesLinks(
+            name,
+            folder,
+            out,
+            tuple(case.images),
+            tuple(case.labels),
+            tuple(case.pictures),
+            source.label_scheme,
+            how,
+        )
     write_text(out / RAW / METADATA, "\n".join(rows) + "\n")
     outcomes = map_cases(link_series, tasks, workers=workers, description="Linking")
     return Prepared(outcomes, source, out, found)
@@ -95,6 +109,7 @@ def link_series(task: SeriesLinks) -> None:
     Raises:
         Skip: Both are there already.
         ManifestError: The case has two series, or two label maps that differ.
+        GeometryError: Its pictures don't fit its slices.
         StorageError: A link is refused.
     """
     if len(task.series) > 1:
@@ -102,12 +117,29 @@ def link_series(task: SeriesLinks) -> None:
         raise ManifestError(msg)
     wanted = _wanted(task)
     missing = {name: target for name, target in wanted.items() if not _is_link(name, target, task.link)}
-    if not missing:
+    drawn = task.out / LABELS / f"{task.id}.nii.gz"
+    has_pictures = bool(task.pictures) and not _is_newer(
+        drawn, [task.folder / path for path in task.pictures]
+    )
+    if not missing and not has_pictures:
         raise Skip
     for name, target in missing.items():
         name.parent.mkdir(parents=True, exist_ok=True)
         name.unlink(missing_ok=True)
         place_link(target, name, task.link)
+    if has_pictures:
+        from wirsung.datasets.importing.pictures import stack_pictures  # few need what reads pictures
+
+        pictures = [task.folder / path for path in task.pictures]
+        labels = stack_pictures(task.folder / task.series[0], pictures, scheme(task.scheme))
+        drawn.parent.mkdir(parents=True, exist_ok=True)
+        write_nifti(drawn, labels)
+
+
+def _is_newer(path: Path, pictures: list[Path]) -> bool:
+    """Whether the label map was made after its pictures."""
+    newest = max(picture.stat().st_mtime_ns for picture in pictures)
+    return path.is_file() and path.stat().st_mtime_ns > newest
 
 
 def _wanted(task: SeriesLinks) -> dict[Path, Path]:

@@ -92,6 +92,8 @@ class Part:
     """Pattern of the label map; empty without one."""
     masks: str = ""
     """Pattern of the masks, with `{mask}`; empty without them."""
+    pictures: str = ""
+    """Of a series, pattern of its labels where they are one grey picture a slice."""
     case: str = r"[A-Za-z0-9_-][A-Za-z0-9._-]*?"
     """What `{case}` looks like, as a regular expression."""
 
