@@ -275,6 +275,19 @@ def test_a_killed_run_goes_on_where_it_was(mine, server, served, tmp_path):
     assert (out / "images.zip").read_bytes() == IMAGES
 
 
+def test_a_changed_file_that_the_user_takes_is_recorded_as_compared_with_nothing(
+    mine, server, served, tmp_path
+):
+    other = zipped(**{"task/imagesTr/b.nii.gz": b"another"})
+    server.script["/images.zip"] = [served(other)]
+    assert "were published, so the file was replaced" in run(mine, tmp_path / "out")["images.zip"].message
+    assert statuses(run(mine, tmp_path / "out", take_changed=True))["images.zip"] == "done"
+    entry = json.loads((tmp_path / "out" / "fetched.json").read_text())["files"]["images.zip"]
+    assert entry["compared_with"] == "nothing"
+    assert entry["sha256"] == hashlib.sha256(other).hexdigest()
+    assert statuses(run(mine, tmp_path / "out")) == BOTH_SKIPPED
+
+
 def test_a_tar_beside_a_zip_goes_into_the_same_folder(mine, server, served, tmp_path):
     made = io.BytesIO()
     with tarfile.open(fileobj=made, mode="w:gz") as archive:

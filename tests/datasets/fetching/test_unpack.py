@@ -103,6 +103,12 @@ def test_of_an_archive_that_is_damaged_at_its_end_nothing_is_kept(archive, tmp_p
     assert not (tmp_path / "out" / "task").exists()
 
 
+def test_what_is_unpacked_aside_leaves_no_trace_in_the_folder(archive, tmp_path):
+    unpack(archive, tmp_path / "out" / "LabelAll", aside=tmp_path / "out")
+    assert tree(tmp_path / "out" / "LabelAll") == WHOLE
+    assert [path.name for path in (tmp_path / "out").rglob("*")].count(".partial") == 0
+
+
 def test_links_within_become_links_that_can_be_moved(tmp_path):
     with tarfile.open(tmp_path / "a.tar", "w") as made:
         info = tarfile.TarInfo("d/x")

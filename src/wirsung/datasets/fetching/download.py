@@ -119,7 +119,7 @@ def _transfer_patiently(wanted: Wanted, partial: Partial, patience: Patience, wa
             misses = 0 if held > best else misses + 1
             best = max(best, held)
             if misses >= patience.tries:
-                raise _given_up(wanted, cut, held) from cut
+                raise _given_up(wanted, cut, held, misses) from cut
             pause_s = patience.before(misses, cut.pause_s)
             watch.say(f"{cut}; trying again in {pause_s:g} s")
             time.sleep(pause_s)
@@ -160,6 +160,7 @@ def _check_disk(wanted: Wanted, out: Path, held: int) -> None:
         )
 
 
-def _given_up(wanted: Wanted, cut: CutError, held: int) -> DownloadError:
+def _given_up(wanted: Wanted, cut: CutError, held: int, misses: int) -> DownloadError:
     kept = f" {held:,} bytes are kept: run it again to go on." if held else " Run it again later."
-    return DownloadError(f"{wanted.file} can't be had: {cut}, again and again.{kept}")
+    often = f", {misses} times" if misses > 1 else ""
+    return DownloadError(f"{wanted.file} can't be had: {cut}{often}.{kept}")

@@ -12,9 +12,9 @@ from rich.console import Console
 
 from wirsung.compute.outcome import Outcome, Skip, attempt
 from wirsung.datasets.fetching.archives import FOREIGN, is_archive
-from wirsung.datasets.fetching.download import Patience, download, measured, mismatch
+from wirsung.datasets.fetching.download import Got, Patience, download, measured, mismatch
 from wirsung.datasets.fetching.names import why_refused
-from wirsung.datasets.fetching.partial import Partial, only_one
+from wirsung.datasets.fetching.partial import FOLDER, Partial, only_one
 from wirsung.datasets.fetching.progress import ByteProgress
 from wirsung.datasets.fetching.record import Entry, Record, entry_of, read_record, write_record
 from wirsung.datasets.fetching.room import check_free, gigabytes
@@ -143,7 +143,7 @@ class _Job:
             got = download(
                 wanted, self._out, self._patience, progress, take_changed=self._settings.take_changed
             )
-        self._note(item, entry_of(got, Wanted(item.url, item.file) if mismatch(got, wanted) else wanted))
+        self._note(item, _entry(got, wanted))
 
     def _check(self, item: Download, path: Path) -> None:
         """Hold a file that is there against the record, or against what was published."""
@@ -158,13 +158,13 @@ class _Job:
         if why:
             msg = f"{path} is there, but {why}. Move it away, and run this again."
             raise DownloadError(msg)
-        found = entry or entry_of(got, _wanted(item))
+        found = entry or _entry(got, _wanted(item))
         self._note(item, replace(found, modified_ns=path.stat().st_mtime_ns))
 
     def _unpack(self, item: Download, path: Path) -> None:
         folder = folder_of(item)
         with ByteProgress(f"{item.file} unpacking") as progress:
-            done = unpack(path, self._out / folder, progress.show)
+            done = unpack(path, self._out / folder, progress.show, aside=self._out / FOLDER)
         names = (folder,) if folder else done.names[:_MOST_NAMES]
         self._note(item, replace(self._record.files[item.file], unpacked=names))
 
@@ -185,6 +185,11 @@ def folder_of(item: Download) -> str:
         msg = f"{item.file} is to be unpacked into {folder!r}, which {why}. Mend the source's TOML."
         raise ConfigError(msg)
     return folder
+
+
+def _entry(got: Got, wanted: Wanted) -> Entry:
+    """The entry of a file; one that is not the published one was compared with nothing."""
+    return entry_of(got, Wanted(wanted.url, wanted.file) if mismatch(got, wanted) else wanted)
 
 
 def _wanted(item: Download) -> Wanted:
@@ -222,9 +227,8 @@ def _announce(source: Source, chosen: Sequence[Download]) -> None:
         source.title,
         f"Licence: {source.licence.describe()}. {source.licence.note}".rstrip(),
         f"Cite: {source.citation} {source.doi_url}".rstrip() if source.citation else "",
-        f"Files: {len(chosen)}, {gigabytes(known)}{more}."
-        if known
-        else f"Files: {len(chosen)}, of unknown size.",
+        f"Files: {len(chosen)}, {gigabytes(known) + more if known else 'of unknown size'}." if chosen else "",
+        *(f"  {item.file}: {item.content}" for item in chosen if item.content),
         *(f"{item.file} stays packed: unpack it yourself." for item in chosen if item.file.endswith(FOREIGN)),
     ]
     console = Console(stderr=True)

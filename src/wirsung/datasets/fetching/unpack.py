@@ -31,7 +31,12 @@ class Unpacked:
 
 
 def unpack(
-    archive: Path, out: Path, came: Came = lambda done, total: None, budget: Budget | None = None
+    archive: Path,
+    out: Path,
+    came: Came = lambda done, total: None,
+    *,
+    budget: Budget | None = None,
+    aside: Path | None = None,
 ) -> Unpacked:
     """Unpack the archive into the folder; its files appear there only after all of it was read and written.
 
@@ -40,6 +45,7 @@ def unpack(
         out: Where its top-level names go; files that are there already must be the same.
         came: Called again and again with the bytes read, and then with those written and those of all.
         budget: How much may come out.
+        aside: Folder on the same disk to unpack in first; by default one in `out`.
 
     Raises:
         DownloadError: The archive is damaged or holds what it must not, see `archives.inspect`.
@@ -48,10 +54,11 @@ def unpack(
     contents = inspect(archive, budget, came)
     files = sum(member.kind != "folder" for member in contents.members)
     check_free(out, contents.total_bytes + files * _BLOCK_BYTES, f"what {archive.name} holds")
-    aside = out / FOLDER / f"unpack-{archive.name}"
+    aside = (aside or out / FOLDER) / f"unpack-{archive.name}"
     with _storage_told(aside):
         shutil.rmtree(aside, ignore_errors=True)
         try:
+            out.mkdir(parents=True, exist_ok=True)
             _write(archive, contents, aside, came)
             _link(contents, aside)
             _move_into(aside, out)
