@@ -75,7 +75,8 @@ def _run_member(name: str, members: Mapping[str, "Verb"], words: list[str]) -> i
 def _help() -> str:
     from wirsung.cli.verbs import VERBS
 
-    rows = "\n".join(f"  {verb.name:<15}{verb.summary}" for verb in VERBS.values())
+    width = max(map(len, VERBS)) + 2
+    rows = "\n".join(f"  {verb.name:<{width}}{verb.summary}" for verb in VERBS.values())
     return f"""usage: wirsung VERB [ARGUMENTS]
 
 Pancreas imaging from raw scans to curated datasets, trained models, exact scores and reports.
