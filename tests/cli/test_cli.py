@@ -91,3 +91,40 @@ def test_output_that_nobody_reads_ends_quietly():
     command = f"{sys.executable} -m wirsung train --help | head -n 1"
     run = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
     assert run.stderr == ""
+
+
+def test_a_group_of_verbs_lists_its_members(capsys):
+    for words in (["models"], ["models", "--help"]):
+        assert main(words) == 0
+        text = capsys.readouterr().out
+        assert text.startswith("usage: wirsung models VERB")
+        assert all(f"  {name} " in text for name in ("list", "cost", "import", "export"))
+
+
+def test_an_unknown_member_of_a_group_names_the_near_one(capsys):
+    assert main(["models", "lst"]) == 2
+    assert "there is no models lst. Did you mean list?" in capsys.readouterr().err
+
+
+def test_a_verb_of_two_words_is_one_word_for_its_help(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["models", "cost", "--help"])
+    assert stop.value.code == 0
+    assert capsys.readouterr().out.startswith("usage: wirsung models cost")
+
+
+@pytest.mark.parametrize("name", [name for name in VERBS if name.startswith("models ")])
+def test_the_settings_of_models_load_without_torch(name):
+    code = (
+        f"import sys; from wirsung.cli.verbs import VERBS; VERBS[{name!r}].load_settings();"
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_listing_the_networks_imports_no_torch():
+    code = (
+        "import sys; from wirsung.cli import main; main(['models', 'list']);"
+        "sys.exit('torch' in sys.modules or 'monai' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0

@@ -19,7 +19,7 @@ from wirsung.models.weights import Weights, fill, read_safetensors, save_weights
 
 ALL = tuple(catalog())
 # ResEnc L and XL are M at another patch.
-NAMES = tuple(name for name in ALL if entry(name).is_written and not name.endswith(("-l", "-xl")))
+NAMES = tuple(name for name in ALL if not name.endswith(("-l", "-xl")))
 CHANNELS, CLASSES = 2, 3
 
 

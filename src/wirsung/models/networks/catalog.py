@@ -68,12 +68,6 @@ class Entry:
         """The needed packages that are not installed."""
         return tuple(name for name in self.needs if find_spec(name) is None)
 
-    @property
-    def is_written(self) -> bool:
-        """Whether the class's module is there."""
-        module = self.class_path.rpartition(".")[0]
-        return not module.startswith("wirsung.") or find_spec(module) is not None
-
     def require(self) -> None:
         """Do nothing where all that the network needs is installed.
 
