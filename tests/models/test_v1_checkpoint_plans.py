@@ -103,6 +103,17 @@ def _stage(**changes):
         (_stage(conv_kernel_sizes=[[3, 3, 3]]), "of which there are 1 for 5 poolings"),
         (_stage(pool_op_kernel_sizes=[[2, 2, 99]] * 5), "pool_op_kernel_sizes"),
         (_stage(current_spacing=[1.0]), "lack or contradict"),
+        (_stage(current_spacing=[1.0, 0.0, 1.0]), "above 0 mm"),
+        (_stage(current_spacing=[1.0, float("nan"), 1.0]), "current_spacing, which must be a number"),
+        (_stage(median_patient_size_in_voxels=[float("inf")]), "lack or contradict"),
+        ({"dataset_properties": None}, "lack or contradict"),
+        (
+            {
+                "normalization_schemes": {0: "CT"},
+                "dataset_properties": {"intensityproperties": {0: {**CT, "sd": float("nan")}}},
+            },
+            "sd, which must be a number",
+        ),
     ],
 )
 def test_plans_that_make_no_network_are_refused_with_what_is_wrong(changes, said):

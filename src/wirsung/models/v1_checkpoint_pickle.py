@@ -42,7 +42,7 @@ def read_pickle(path: Path) -> Any:  # noqa: ANN401 - whatever the file holds
             "Ask its author for the plans that nnU-Net v1 itself wrote."
         )
         raise CheckpointError(msg) from error
-    except (ValueError, LookupError, TypeError, RecursionError) as error:
+    except (ValueError, LookupError, TypeError, ArithmeticError, RecursionError) as error:
         msg = f"{path} is damaged or no pickle. Copy it anew."
         raise CheckpointError(msg) from error
 

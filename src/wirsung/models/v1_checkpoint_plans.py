@@ -1,5 +1,6 @@
 """The plans of nnU-Net v1, read strictly, and the same in the words of v2."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -90,7 +91,7 @@ def parse_v1_plans(content: object, source: str) -> V1Plans:
         raise CheckpointError(msg)
     try:
         return _plans(content)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
         msg = f"{source}: the plans of nnU-Net v1 lack or contradict {error}. Get the file anew."
         raise CheckpointError(msg) from error
 
@@ -192,7 +193,10 @@ def _stage(table: Mapping[str, Any], base: int) -> V1Stage:
     if not 2 <= len(strides) == len(kernels) <= _MOST_STAGES:
         msg = f"conv_kernel_sizes, of which there are {len(kernels)} for {len(strides) - 1} poolings"
         raise ValueError(msg)
-    z, y, x = (float(value) for value in table["current_spacing"])
+    z, y, x = (_finite(value, "current_spacing") for value in table["current_spacing"])
+    if min(z, y, x) <= 0:
+        msg = "current_spacing, which must be above 0 mm"
+        raise ValueError(msg)
     return V1Stage(
         batch_size=_bounded(table["batch_size"], 1, 10_000, "batch_size"),
         patch_size=patch,
@@ -217,7 +221,7 @@ def _intensity(table: Mapping[str, Any] | None, scheme: str) -> dict[str, float]
     if table is None:
         msg = "intensityproperties, which CT is normalised by"
         raise ValueError(msg)
-    return {word: float(table[old]) for word, old in _STATISTICS.items()}
+    return {word: _finite(table[old], old) for word, old in _STATISTICS.items()}
 
 
 def _resampling() -> dict[str, Any]:
@@ -232,6 +236,14 @@ def _resampling() -> dict[str, Any]:
             "order_z": 0,
             "force_separate_z": None,
         }
+    return made
+
+
+def _finite(value: Any, name: str) -> float:  # noqa: ANN401 - whatever the file holds
+    made = float(value)
+    if not math.isfinite(made):
+        msg = f"{name}, which must be a number"
+        raise ValueError(msg)
     return made
 
 
