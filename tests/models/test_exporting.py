@@ -192,8 +192,9 @@ def test_what_can_not_be_exported_is_refused(tmp_path, ours):
     (tmp_path / "empty").mkdir()
     with pytest.raises(CheckpointError, match=r"plans\.json can't be read"):
         export_model(tmp_path / "empty", tmp_path / "out")
-    with pytest.raises(ConfigError, match="ONNX files are written into a folder"):
-        export_model(ours, tmp_path / "out.zip", form="onnx")
+    for name in ("out.zip", "out.onnx"):
+        with pytest.raises(ConfigError, match=f"{name} is named as a file"):
+            export_model(ours, tmp_path / name, form="onnx")
 
 
 @pytest.mark.slow

@@ -127,8 +127,11 @@ def export_model(
         msg = f"{out} is the model itself. Export into another folder."
         raise ConfigError(msg)
     opened = _Model(model, read_plans(model), read_labels(model), _chosen(model, folds))
+    if form == "onnx" and out.suffix in {".zip", ".onnx"}:
+        msg = f"{out} is named as a file, but ONNX files, one a fold, are written into a folder. Name one."
+        raise ConfigError(msg)
     if out.suffix == ".zip":
-        return _export_zip(opened, out, form)
+        return _export_zip(opened, out)
     return _export_folder(opened, out, form)
 
 
@@ -154,21 +157,18 @@ def _export_folder(model: _Model, out: Path, form: Form) -> ExportedModel:
     return ExportedModel(out, form, made, tuple(dict.fromkeys(notes)), skipped=not is_new)
 
 
-def _export_zip(model: _Model, out: Path, form: Form) -> ExportedModel:
+def _export_zip(model: _Model, out: Path) -> ExportedModel:
     """The folder as nnU-Net's results have it, zipped."""
-    if form != "nnunet":
-        msg = f"{out} is a zip, but ONNX files are written into a folder. Choose another name."
-        raise ConfigError(msg)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".partial-export-", dir=out.parent) as name:
-        made = _export_folder(model, Path(name), form)
+        made = _export_folder(model, Path(name), "nnunet")
         weights = load_weights(fold_folder(model.folder, model.folds[0]))
         identifier = f"{_trainer(weights)}__{model.plans.content['plans_name']}__{weights.configuration}"
         root = Path(model.plans.dataset_name) / identifier
         with atomic_path(out) as partial, zipfile.ZipFile(partial, "w") as archive:
             for file in sorted(path for path in Path(name).rglob("*") if path.is_file()):
                 archive.write(file, root / file.relative_to(name))
-    return ExportedModel(out, form, made.folds, made.notes, skipped=False)
+    return ExportedModel(out, "nnunet", made.folds, made.notes, skipped=False)
 
 
 def _write_checkpoint(path: Path, model: _Model, weights: Weights, fold: str) -> None:
@@ -229,6 +229,8 @@ def _notes(model: _Model, weights: Weights, form: Form) -> list[str]:
         notes.append(
             f"It takes images whose axes lie as {record.orientation}, and says classes by their index."
         )
+    if form == "onnx":
+        notes.append("Each file says how an image must be prepared, under its metadata key wirsung.")
     entry = entry_of_class(model.outline(weights).architecture.class_name)
     if form == "nnunet" and entry.class_path.startswith("wirsung."):
         notes.append(f"nnU-Net reads it where pip install 'wirsung[{entry.extra}]' was run.")
