@@ -107,7 +107,8 @@ def test_archives_that_were_not_unpacked_are_told(tmp_path):
 def test_a_folder_of_something_else_is_refused(tmp_path):
     save(tmp_path / "scan.nii.gz")
     with pytest.raises(
-        ManifestError, match=r"has no image of word, which are .*imagesTr/\{case\}\.nii\.gz.*1 other file"
+        ManifestError,
+        match=r"has no image of word, which are .*imagesTr/word_\\d\{4\}\.nii\.gz.*1 other file",
     ):
         find("word", tmp_path)
     with pytest.raises(ManifestError, match="does not exist"):

@@ -3,6 +3,7 @@ import os
 import shutil
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 from source_fakes import FAKES, first_voxels, save, save_table
@@ -344,3 +345,25 @@ def test_workers_give_the_same_dataset(msd):
     bring("msd-pancreas", raw, out / "two", workers=2)
     one, two = (manifest_rows(Dataset.open(out / name)) for name in ("one", "two"))
     assert one == two
+
+
+def test_a_real_label_map_of_panorama_answers_by_our_names(shared_data, tmp_path):
+    """Its own header stands for the image's, as the images are not here."""
+    case = "101592_00001"
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    for name in (f"{case}.nii.gz", f"{case}_0000.nii.gz"):
+        (raw / name).symlink_to(shared_data / "panorama_labels" / f"{case}.nii.gz")
+    (raw / "clinical_information.xlsx").symlink_to(shared_data / "panorama_labels/clinical_information.xlsx")
+    bring("panorama", raw, tmp_path / "dataset")
+    found = Dataset.open(tmp_path / "dataset").case(case)
+    truth = np.asarray(nibabel.load(raw / f"{case}.nii.gz").dataobj).astype(int)
+    counts = found.codes().voxel_counts()
+    assert counts["pancreatic_lesion"] == np.count_nonzero(truth == 1)
+    assert counts["pancreas"] == np.count_nonzero(np.isin(truth, (1, 4, 5)))
+    assert counts["arteries"] == np.count_nonzero(truth == 3)
+    painted = found.label_map(scheme("pants-28")).voxels
+    for theirs, ours in {1: 28, 2: 27, 3: 0, 4: 17, 5: 21, 6: 7}.items():
+        assert (painted[truth == theirs] == ours).all()
+    (row,) = manifest_rows(Dataset.open(tmp_path / "dataset"))
+    assert (row.patient, row.shape_i) == (case[:6], truth.shape[0])

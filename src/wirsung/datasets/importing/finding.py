@@ -228,4 +228,10 @@ def _nothing(source: Source, folder: Path, names: list[str]) -> ManifestError:
 
 
 def _patterns(source: Source) -> list[str]:
-    return sorted({part.image or part.series for layout in source.layouts for part in layout.parts})[:3]
+    """What images are called, with the names of cases where those are plain."""
+    parts = [part for layout in source.layouts for part in layout.parts]
+    shown = {
+        (part.image or part.series).replace("{case}", "{case}" if "(" in part.case else part.case)
+        for part in parts
+    }
+    return sorted(shown)[:3]
