@@ -1,5 +1,8 @@
 """A real server on this machine that misbehaves as it is told."""
 
+import shutil
+import ssl
+import subprocess
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -27,10 +30,16 @@ class Served:
     is_chunked: bool = False
 
 
+class _Quiet(ThreadingHTTPServer):
+    def handle_error(self, request, client_address):
+        """A client that goes away is what some tests want."""
+
+
 class Server:
     """`script[path]` is what happens, request by request; its last entry stays."""
 
-    def __init__(self):
+    def __init__(self, context=None):
+        self.scheme = "http" if context is None else "https"
         self.script, self.requests = {}, []
         self.released = threading.Event()
         outer = self
@@ -46,13 +55,15 @@ class Server:
             def log_message(self, *_):
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = _Quiet(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
+        if context is not None:
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
         self._thread.start()
 
     def url(self, path):
-        return f"http://127.0.0.1:{self._server.server_address[1]}{path}"
+        return f"{self.scheme}://127.0.0.1:{self._server.server_address[1]}{path}"
 
     def asked(self, path):
         """The headers of each request for that path."""
@@ -106,6 +117,33 @@ def server(monkeypatch):
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     found = Server()
     yield found
+    found.close()
+
+
+@pytest.fixture
+def tls_server(server, tmp_path):
+    """The same by https, and the file of its certificate, which nobody trusts yet."""
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl to make a certificate with")
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=127.0.0.1",
+    ]
+    command += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(command, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    found = Server(context)
+    yield found, certificate
     found.close()
 
 

@@ -225,7 +225,7 @@ parts = [{ image = "{case}.nii.gz", label = "labels/{case}.nii.gz" }]
     )
     with pytest.raises(DownloadError, match=said):
         fetch(FetchSettings(str(path), tmp_path / "out"))
-    assert "A closed source\nLicence: licence unknown" in capsys.readouterr().err
+    assert "A closed source\nLicence unknown:" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 

@@ -220,12 +220,14 @@ def _closed(source: Source, called: str) -> DownloadError:
 
 def _announce(source: Source, chosen: Sequence[Download]) -> None:
     """Title, licence and citation, before a byte is asked for."""
+    terms = source.licence.describe()
+    licence = f"Licence: {terms}" if source.licence.name else terms.capitalize()
     sizes = [item.bytes for item in chosen]
     known = sum(size for size in sizes if size is not None)
     more = " and more" if None in sizes else ""
     told = [
         source.title,
-        f"Licence: {source.licence.describe()}. {source.licence.note}".rstrip(),
+        f"{licence}. {source.licence.note}".rstrip(),
         f"Cite: {source.citation} {source.doi_url}".rstrip() if source.citation else "",
         f"Files: {len(chosen)}, {gigabytes(known) + more if known else 'of unknown size'}." if chosen else "",
         *(f"  {item.file}: {item.content}" for item in chosen if item.content),

@@ -71,7 +71,7 @@ class Wanted:
     """As published; tells damage, but not a forger."""
 
 
-class Redirects(HTTPRedirectHandler):
+class _Redirects(HTTPRedirectHandler):
     """Follow redirects, but never from https to anything else."""
 
     def redirect_request(
@@ -92,7 +92,7 @@ def opener() -> OpenerDirector:
         ProxyHandler,
         HTTPHandler,
         HTTPSHandler,
-        Redirects,
+        _Redirects,
         HTTPDefaultErrorHandler,
         HTTPErrorProcessor,
     )
