@@ -9,6 +9,7 @@ from wirsung.datasets.describe.page_tables import (
     file_table,
     missing_table,
     outlier_table,
+    reason_table,
     reproduced_table,
 )
 from wirsung.datasets.tables.published import Reproduced
@@ -59,9 +60,9 @@ def test_coverage_says_what_the_other_cases_are():
 def test_outliers_of_several_datasets_are_named_and_sorted(both):
     far = both[0].outliers[0]
     table = outlier_table({"one": [far], "two": [far]})
-    assert table.columns[0] == "dataset"
-    assert len(table.rows) == 2
-    assert outlier_table({"one": [far]}).columns[0] == "case"
+    assert table.columns == ("case", "dataset", "why", "robust z")
+    assert [row[1] for row in table.rows] == ["one", "two"]
+    assert outlier_table({"one": [far]}).columns == ("case", "why", "robust z")
 
 
 def test_a_figure_that_comes_out_as_printed_is_called_equal():
@@ -70,10 +71,15 @@ def test_a_figure_that_comes_out_as_printed_is_called_equal():
     assert rows[1][2] == "–"
 
 
+def test_rows_with_one_reason_stand_together():
+    found = [Reproduced(title, "1", "", "why") for title in "BC"] + [Reproduced("A", "1", "1", "")]
+    assert [[cell.text for cell in row] for row in reason_table(found).rows] == [["B; C", "why"]]
+
+
 def test_the_card_says_who_told_it(both):
     table = card_table([item.card for item in both])
-    assert table.columns == ("section", "question", "first", "second")
-    assert {cell.note for row in table.rows for cell in row[2:]} >= {"", "manifest.parquet", "dataset.toml"}
+    assert table.columns == ("question", "first", "second")
+    assert {cell.note for row in table.rows for cell in row[1:]} >= {"", "manifest.parquet", "dataset.toml"}
 
 
 def test_files_are_links_and_their_names_are_escaped():

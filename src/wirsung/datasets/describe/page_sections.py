@@ -25,6 +25,7 @@ from wirsung.datasets.describe.page_tables import (
     missing_by_centre_table,
     missing_table,
     outlier_table,
+    reason_table,
     reproduced_table,
 )
 from wirsung.datasets.tables.published import published_table
@@ -173,7 +174,7 @@ def as_published(every: Sequence[Findings]) -> Section:
             f"{lacking} can't be had from {item.name}. Published: {table.source}. The reasons were found "
             f"with {table.table}. The published test set is held out, so its column can't be made again."
         )
-        blocks += [Paragraph(told), reproduced_table(item.reproduced)]
+        blocks += [Paragraph(told), reproduced_table(item.reproduced), reason_table(item.reproduced)]
     return Section("Table 1 of the PanTS paper, made again", tuple(blocks))
 
 

@@ -41,11 +41,20 @@ def reproduced_table(found: Sequence[Reproduced]) -> Table:
             item.published,
             item.ours or "–",
             "equal" if item.is_equal else item.difference or "–",
-            Cell(item.why),
         )
         for item in found
     )
-    return Table(("variable", "published", "ours", "ours minus published", "why"), rows)
+    return Table(("variable", "published", "ours", "ours minus published"), rows)
+
+
+def reason_table(found: Sequence[Reproduced]) -> Table:
+    """Why a row comes out otherwise or not at all; rows with one reason together."""
+    reasons: dict[str, list[str]] = {}
+    for item in found:
+        if item.why:
+            reasons.setdefault(item.why, []).append(item.title)
+    rows = tuple((Cell("; ".join(titles)), Cell(why)) for why, titles in reasons.items())
+    return Table(("not as published", "why"), rows)
 
 
 def comparison_table(own: Sequence[ComparedDataset]) -> Table:
@@ -95,20 +104,13 @@ def outlier_table(found: Mapping[str, Sequence[Outlier]]) -> Table:
     every = [(name, item) for name, items in found.items() for item in items]
     every.sort(key=lambda pair: -abs(pair[1].robust_z))
     rows = tuple(
-        (
-            *((name,) if several else ()),
-            item.case,
-            item.structure.replace("_", " ") or "whole case",
-            Cell.number(item.robust_z, 1),
-            Cell(item.reason),
-        )
+        (item.case, *((name,) if several else ()), item.reason, Cell.number(item.robust_z, 1))
         for name, item in every[:MOST_OUTLIERS]
     )
-    caption = f"The {MOST_OUTLIERS} farthest of {len(every):,}; outliers.csv has all." * (
-        len(every) > MOST_OUTLIERS
-    )
-    columns = (*(("dataset",) if several else ()), "case", "structure", "robust z", "why")
-    return Table(columns, rows, caption, "Find a case")
+    too_many = len(every) > MOST_OUTLIERS
+    caption = f"The {MOST_OUTLIERS} farthest of {len(every):,}; outliers.csv has all." if too_many else ""
+    columns = ("case", *(("dataset",) if several else ()), "why", "robust z")
+    return Table(columns, rows, caption, "Find a case or a structure")
 
 
 def card_table(cards: Sequence[DataCard]) -> Table:
@@ -117,10 +119,8 @@ def card_table(cards: Sequence[DataCard]) -> Table:
     for answers in zip(*(card.answers for card in cards), strict=True):
         question = answers[0].question
         told = (Cell(item.answer, note=item.origin) for item in answers)
-        rows.append((question.section, Cell(question.text), *told))
-    return Table(
-        ("section", "question", *(card.name for card in cards)), tuple(rows), searched="Find a question"
-    )
+        rows.append((Cell(question.text, note=question.section), *told))
+    return Table(("question", *(card.name for card in cards)), tuple(rows), searched="Find a question")
 
 
 def file_table(files: Mapping[str, str]) -> Table:
