@@ -41,6 +41,7 @@ def unwrapped(content: object, source: str) -> tuple[State, str]:
         CheckpointError: There are no tensors where trainers put them.
 
     Example:
+        >>> import torch
         >>> state, place = unwrapped({"epoch": 3, "net": {"module.a": torch.ones(1)}}, "x.pth")
         >>> list(state), place
         (['module.a'], 'net')
