@@ -173,8 +173,12 @@ def _manifest_row(row: ReleaseRow) -> ManifestRow:
     return replace(
         manifest_row(row),
         subset="test" if row.case >= _FIRST_TEST else "train",
-        **{"shape_i": i, "shape_j": j, "shape_k": k},
-        **{"spacing_i_mm": di, "spacing_j_mm": dj, "spacing_k_mm": dk},
+        shape_i=i,
+        shape_j=j,
+        shape_k=k,
+        spacing_i_mm=di,
+        spacing_j_mm=dj,
+        spacing_k_mm=dk,
     )
 
 
