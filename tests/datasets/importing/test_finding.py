@@ -29,6 +29,14 @@ def test_the_folder_may_be_named_from_above_or_inside(depth, tmp_path, fake):
     assert list(find("msd-pancreas", raw).cases) == ["pancreas_001", "pancreas_002"]
 
 
+@pytest.mark.parametrize(
+    ("name", "inner"), [("pansegdata-t1", "t1"), ("btcv", "RawData/Training"), ("kits", "kits23")]
+)
+def test_the_folder_that_is_named_may_be_part_of_the_layout(name, inner, tmp_path, fake):
+    raw = fake(name).build(tmp_path)
+    assert len(find(name, raw / inner).cases) == 1
+
+
 def test_hidden_and_resource_files_of_other_systems_are_none(tmp_path, fake):
     raw = fake("msd-pancreas").build(tmp_path)
     (raw / "Task07_Pancreas/imagesTr/._pancreas_003.nii.gz").write_bytes(b"x")

@@ -71,7 +71,8 @@ def find_cases(source: Source, folder: Path, files: Iterable[str]) -> Found:
         ManifestError: Nothing of it is there, or two of its layouts are mixed, or it lies there twice.
     """
     names = list(files)
-    matched = [(layout, _matches(layout, names)) for layout in source.layouts]
+    top = folder.resolve().name
+    matched = [(layout, _matches(layout, names, top)) for layout in source.layouts]
     matched = [(layout, hits) for layout, hits in matched if any(hit.is_image for hit in hits)]
     if not matched:
         raise _nothing(source, folder, names)
@@ -103,13 +104,13 @@ def one_of(paths: list[str], folder: Path) -> str:
     return paths[0]
 
 
-def guess(files: Iterable[str]) -> list[str]:
-    """The sources whose images are among the files, the one with most files first."""
+def guess(files: Iterable[str], top: str = "") -> list[str]:
+    """The sources whose images are among the files of the folder called `top`, the fullest one first."""
     names = list(files)
     counts: Counter[str] = Counter()
     for source in all_sources():
         for layout in source.layouts:
-            hits = _matches(layout, names)
+            hits = _matches(layout, names, top)
             if any(hit.is_image for hit in hits):
                 counts[source.name] = max(counts[source.name], len(hits))
         if _marked(source, names):
@@ -148,7 +149,8 @@ def _walk(folder: Path) -> Iterator[str]:
         yield from (prefix + name for name in names if not name.startswith("."))
 
 
-def _matches(layout: Layout, names: Iterable[str]) -> list[_Hit]:
+def _matches(layout: Layout, names: Iterable[str], top: str) -> list[_Hit]:
+    """The files that the layout knows; the name of the folder itself may be part of a pattern."""
     wanted = [
         (kind, part, compiled(pattern, part.case))
         for part in layout.parts
@@ -161,12 +163,12 @@ def _matches(layout: Layout, names: Iterable[str]) -> list[_Hit]:
         )
         if pattern
     ]
-    hits = []
+    hits, prefix = [], f"{top}/" if top else ""
     for name in names:
         for kind, part, expression in wanted:
-            match = expression.fullmatch(name)
+            match = expression.fullmatch(prefix + name)
             if match:
-                told = {name: text or "" for name, text in match.groupdict().items()}
+                told = {group: text or "" for group, text in match.groupdict().items()}
                 hits.append(_Hit(kind, part, name, **told))
     return hits
 
@@ -197,7 +199,8 @@ def _gathered(layout: Layout, hits: list[_Hit]) -> Found:
 def _check_one_root(source: Source, folder: Path, hits: list[_Hit]) -> None:
     roots = sorted({hit.root for hit in hits if hit.is_image})
     if len(roots) > 1:
-        shown = ", ".join(root or "itself" for root in roots[:_FEW])
+        inside = (root.removeprefix(f"{folder.resolve().name}/") or "itself" for root in roots[:_FEW])
+        shown = ", ".join(inside)
         msg = f"{folder} holds {source.name} {len(roots)} times: in {shown}. Name one of these folders."
         raise ManifestError(msg)
 
@@ -211,13 +214,13 @@ def _nothing(source: Source, folder: Path, names: list[str]) -> ManifestError:
     """What to tell where no image of the source was found."""
     if source.advice and (_marked(source, names) or not source.layouts):
         return ManifestError(f"{folder} holds {source.name} in a form that can't be linked. {source.advice}")
-    labels = {hit.case for layout in source.layouts for hit in _matches(layout, names)}
+    labels = {hit.case for layout in source.layouts for hit in _matches(layout, names, folder.resolve().name)}
     if labels:
         return ManifestError(
             f"{folder} has labels of {len(labels)} cases of {source.name}, but no image. "
             f"Unpack the images beside them: {' or '.join(_patterns(source))}."
         )
-    likely = [name for name in guess(names) if name != source.name]
+    likely = [name for name in guess(names, folder.resolve().name) if name != source.name]
     hint = f" This looks like {likely[0]}: wirsung import {likely[0]} {folder}" if likely else ""
     if not likely and any(name.endswith(_ARCHIVES) for name in names):
         hint = " It holds archives: unpack them first."

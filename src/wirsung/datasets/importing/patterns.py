@@ -3,7 +3,7 @@
 import re
 from functools import lru_cache
 
-_ROOT = r"(?P<root>(?:[^/]+/){0,4}?)"
+_ROOT = r"(?P<root>(?:[^/]+/){0,5}?)"
 """The folders above the layout: somebody names the folder itself, or one that holds it."""
 _MASK = r"(?P<mask>[A-Za-z0-9][A-Za-z0-9_-]*)"
 _TOKEN = re.compile(r"\*\*/|\*|\{case\}|\{mask\}|\{patient\}")
