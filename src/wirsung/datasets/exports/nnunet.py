@@ -80,7 +80,7 @@ def _split(root: Path, cohort: Cohort, learnt: list[str]) -> list[str]:
         for fold in as_nnunet(split)
     ]
     write_json(root / "splits_final.json", folds)
-    return [f"Copy splits_final.json to nnUNet_preprocessed/{root.name}/ after planning, before training."]
+    return ["Folds: those of splits.json, in splits_final.json, which nnU-Net's planning takes along."]
 
 
 def _next(root: Path) -> list[str]:
