@@ -209,6 +209,10 @@ def test_missing_extra_and_wrong_weights_are_named(tmp_path, nnunet_model):
     with pytest.raises(CheckpointError, match=words):
         import_nnunet(source, tmp_path / "out")
     assert not (tmp_path / "out" / "plans.json").exists()
+    # Of a zip the place in it is named, not the folder that it was unpacked into.
+    with pytest.raises(CheckpointError, match=words) as caught:
+        import_nnunet(_zipped(source, tmp_path / "model.zip"), tmp_path / "out")
+    assert str(caught.value).startswith(f"{tmp_path / 'model.zip'}/Dataset001_Test/{source.name}/fold_0/")
 
 
 def test_a_checkpoint_for_other_plans_is_refused(tmp_path, nnunet_model):

@@ -25,7 +25,9 @@ def test_folds_are_in_their_order_and_unfinished_ones_are_none():
     trained = choose_trained(files, SOURCE, None)
     assert trained.folds() == ("0", "2", "10", "all")
     assert trained.weights_of("10", "final") == PurePosixPath("fold_10/checkpoint_final.pth")
-    with pytest.raises(CheckpointError, match=r"fold 3 has no checkpoint_final.pth\. Leave this fold out"):
+    with pytest.raises(
+        CheckpointError, match=r"results: fold 3 has no checkpoint_final.pth\. Leave this fold out"
+    ):
         trained.weights_of("3", "final")
 
 
@@ -42,8 +44,8 @@ def test_a_whole_name_is_chosen_although_it_is_part_of_another():
         *(f"{root}/{name}" for root in ("a", "ab") for name in ("plans.json", "dataset.json")),
         "a/fold_0/checkpoint_final.pth",
     )
-    assert choose_trained(files, SOURCE, "a").name == "a"
-    assert choose_trained(files, SOURCE, "b").name == "ab"
+    assert choose_trained(files, SOURCE, "a").name == str(SOURCE / "a")
+    assert choose_trained(files, SOURCE, "b").root == PurePosixPath("ab")
     with pytest.raises(CheckpointError, match="results holds 2 models: a, ab"):
         choose_trained(files, SOURCE, None)
     with pytest.raises(CheckpointError, match=r"has no model .c.\. Known are a, ab"):

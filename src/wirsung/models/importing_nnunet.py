@@ -89,8 +89,6 @@ class _Source:
 
     folder: Path
     trained: Trained
-    name: str
-    """Of what the user named."""
 
     @property
     def root(self) -> Path:
@@ -158,21 +156,28 @@ def import_nnunet(
 def _opened(path: Path, out: Path, choose: str | None) -> Iterator[_Source]:
     """The model in a folder, be it one, a zip or a lone checkpoint."""
     if path.is_dir():
-        yield _Source(path, choose_trained(files_below(path), path, choose), path.name)
+        yield _Source(path, choose_trained(files_below(path), path, choose))
         return
     if not path.is_file():
         msg = f"{path} is not there. Name a model folder, a zip or a checkpoint."
         raise CheckpointError(msg)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".partial-import-", dir=out.parent) as name:
-        folder = Path(name)
-        if _is_torch_file(path):
-            yield _lone_checkpoint(path, folder)
-            return
-        with opened_zip(path) as archive:
-            trained = choose_trained(members(archive), path, choose)
-            unpack(archive, _wanted(trained), folder)
-        yield _Source(folder, trained, path.name)
+        try:
+            yield _unpacked(path, Path(name), choose)
+        except CheckpointError as error:
+            # Who reads it knows the file that they named, not the folder that it was unpacked into.
+            raise CheckpointError(str(error).replace(name, str(path))) from error
+
+
+def _unpacked(path: Path, folder: Path, choose: str | None) -> _Source:
+    """What is needed of a zip or of a lone checkpoint, in a folder."""
+    if _is_torch_file(path):
+        return _lone_checkpoint(path, folder)
+    with opened_zip(path) as archive:
+        trained = choose_trained(members(archive), path, choose)
+        unpack(archive, _wanted(trained), folder)
+    return _Source(folder, trained)
 
 
 def _is_torch_file(path: Path) -> bool:
@@ -213,7 +218,7 @@ def _lone_checkpoint(path: Path, folder: Path) -> _Source:
         place.hardlink_to(path)
     except OSError:
         shutil.copyfile(path, place)
-    return _Source(folder, choose_trained(files_below(folder), path, None), path.name)
+    return _Source(folder, choose_trained(files_below(folder), path, None))
 
 
 def _import_fold(

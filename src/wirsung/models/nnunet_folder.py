@@ -28,11 +28,13 @@ class Trained:
     """Where `plans.json` lies; `.` where it is the folder itself."""
     files: frozenset[PurePosixPath]
     """Below the root, named from it."""
+    source: Path
+    """The folder or zip."""
 
     @property
     def name(self) -> str:
-        """As a user chooses it."""
-        return str(self.root)
+        """For messages."""
+        return str(self.source / self.root)
 
     def folds(self) -> tuple[str, ...]:
         """Every fold folder with anything in it: 0, 1 and so on, then all."""
@@ -115,7 +117,7 @@ def choose_trained(files: Iterable[PurePosixPath], source: Path, choose: str | N
     if PurePosixPath(DATASET_FILE) not in own:
         msg = f"{source}: {DATASET_FILE} is missing beside {root / PLANS_FILE}. Get the whole model folder."
         raise CheckpointError(msg)
-    return Trained(root, own)
+    return Trained(root, own, source)
 
 
 def _refuse_without_plans(names: list[PurePosixPath], source: Path) -> None:
