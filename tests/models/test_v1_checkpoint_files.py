@@ -7,7 +7,7 @@ import pytest
 
 from wirsung.errors import CheckpointError
 from wirsung.models import v1_checkpoint_files
-from wirsung.models.v1_checkpoint_files import check_size, find_checkpoints, fold_of, is_v1, read_training
+from wirsung.models.v1_checkpoint_files import check_size, find_checkpoints, fold_of, read_training
 
 STAGE = {
     "batch_size": 2,
@@ -72,13 +72,11 @@ def test_the_only_training_below_is_found_and_of_several_one_must_be_named(tmp_p
         find_checkpoints(tmp_path)
 
 
-def test_v1_is_known_by_its_files(tmp_path):
-    model = _touch(tmp_path / f"fold_0/{FINAL}")
-    _touch(tmp_path / "v2/fold_0/checkpoint_final.pth")
-    assert is_v1(model)
-    assert is_v1(tmp_path)
-    assert not is_v1(tmp_path / "v2")
-    assert not is_v1(tmp_path / "nothing")
+def test_plans_stand_for_what_they_lie_beside(tmp_path):
+    model = _info(_touch(tmp_path / f"fold_0/{FINAL}"))
+    assert find_checkpoints(model.with_name(f"{FINAL}.pkl")) == (model,)
+    _touch(tmp_path / "plans.pkl")
+    assert find_checkpoints(tmp_path / "plans.pkl") == (model,)
 
 
 def test_a_folder_without_a_checkpoint_is_said_so(tmp_path):

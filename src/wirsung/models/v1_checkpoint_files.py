@@ -40,11 +40,6 @@ class V1Training:
     """v2's name of the task, such as Dataset110_PancreasT1MRI."""
 
 
-def is_v1(path: Path) -> bool:
-    """Whether it is a checkpoint of nnU-Net v1 or a folder of such."""
-    return path.suffix == ".model" or (path.is_dir() and bool(_in_folder(path)))
-
-
 def find_checkpoints(path: Path) -> tuple[Path, ...]:
     """The checkpoints of a training, one a fold.
 
@@ -54,6 +49,9 @@ def find_checkpoints(path: Path) -> tuple[Path, ...]:
     Raises:
         CheckpointError: There is none, or there are several trainings.
     """
+    if path.name.endswith(".pkl"):
+        # Of plans.pkl and x.model.pkl, what they lie beside is meant.
+        path = path.parent if path.name == "plans.pkl" else path.with_suffix("")
     found = (path,) if path.is_file() else _in_folder(path) or _below(path)
     if not found:
         msg = (
