@@ -76,3 +76,26 @@ def test_a_trace_is_the_same_each_time(mixed):
     )
     first, second = (trace_training(network, (2, 1, 8, 8, 8), 4, mixed=mixed) for _ in range(2))
     assert first == second
+
+
+class WithoutAutocast(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.before = nn.Conv3d(8, 8, 1)
+        self.within = nn.Conv3d(8, 8, 1)
+
+    def forward(self, image):
+        image = self.before(image)
+        with torch.autocast(image.device.type, enabled=False):
+            return self.within(image.float())
+
+
+def test_a_block_without_autocast_stays_in_single_precision():
+    shape = (1, 8, 16, 16, 16)
+    own = trace_inference(blueprint(WithoutAutocast), shape, mixed=True)
+    plain = trace_inference(blueprint(lambda: nn.Sequential(*[nn.Conv3d(8, 8, 1)] * 2)), shape, mixed=True)
+    image = 8 * 16**3
+    # The first layer's output in half precision, that in single precision, and the second's.
+    assert own.peak == pytest.approx(2.5 * image * FLOAT, rel=0.01)
+    assert plain.peak < own.peak
+    assert torch.autocast is torch.amp.autocast_mode.autocast

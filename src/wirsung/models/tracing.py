@@ -127,12 +127,33 @@ def _watched(network: nn.Module, image: torch.Tensor, *, mixed: bool) -> Iterato
     watch = _Watch(held)
     with ExitStack() as stack:
         stack.enter_context(watch)
-        if mixed:
-            stack.enter_context(_MixedPrecision())
+        precision = stack.enter_context(_MixedPrecision(mixed))
+        stack.enter_context(_autocast_of(precision))
         stack.enter_context(_FusedAttention(watch))
         yield watch
     for item in network.parameters():
         item.grad = None
+
+
+@contextmanager
+def _autocast_of(precision: "_MixedPrecision") -> Iterator[None]:
+    """A block in which networks may switch autocast off, which torch refuses for tensors without memory."""
+
+    @contextmanager
+    def switch(*_: object, enabled: bool = True, **__: object) -> Iterator[None]:
+        before = precision.mixed
+        precision.mixed = before and enabled
+        try:
+            yield
+        finally:
+            precision.mixed = before
+
+    before = torch.autocast, torch.amp.autocast
+    torch.autocast = torch.amp.autocast = switch  # type: ignore[assignment, misc]
+    try:
+        yield
+    finally:
+        torch.autocast, torch.amp.autocast = before  # type: ignore[misc]
 
 
 class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch's own
@@ -183,8 +204,9 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch's own
 class _MixedPrecision(TorchFunctionMode):
     """What autocast does on a GPU, on tensors that are on none."""
 
-    def __init__(self) -> None:
+    def __init__(self, mixed: bool) -> None:
         super().__init__()
+        self.mixed = mixed
         self._cast: dict[int, torch.Tensor] = {}
 
     def __torch_function__(
@@ -195,7 +217,7 @@ class _MixedPrecision(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:  # noqa: ANN401
         """The function on what autocast would give it."""
-        name = getattr(func, "__name__", "")
+        name = getattr(func, "__name__", "") if self.mixed else ""
         given = kwargs or {}
         if name in _HALF:
             args, given = self._all(args, torch.float16), self._all(given, torch.float16)

@@ -9,6 +9,7 @@ import json
 from contextlib import redirect_stdout
 from importlib.resources import files
 from io import StringIO
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -60,7 +61,9 @@ class Dints(DiNTS):
                 num_blocks=len(paths),
                 num_depths=_RESOLUTIONS,
             )
-        super().__init__(space, input_channels, num_classes, node_a=torch.tensor(nodes, device="cpu"))
+        # As numbers in place of tensors, so that an export sees which paths there are.
+        space.arch_code_a = [SimpleNamespace(data=row) for row in paths]  # type: ignore[assignment]
+        super().__init__(space, input_channels, num_classes, node_a=nodes)
         for level, used in enumerate(nodes[0]):
             if not used:
                 self.stem_down[str(level)] = _Nothing(self.filter_nums[level + 1], 2 ** (level + 1))
