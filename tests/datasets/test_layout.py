@@ -223,6 +223,7 @@ def test_a_label_map_of_another_scheme_answers_by_our_names(imported):
     assert imported.codes().voxel_counts()["esophagus"] == 1
     assert imported.label_map(scheme("pants-28")).voxels[0, 0].tolist() == [17, 0, 14, 0]
     assert imported.label_files == (imported.label_map_path,)
+    assert imported.file_of("pancreas") == imported.label_map_path
     with pytest.raises(LabelError, match="no mask of 'kidney'"):
         imported.mask("kidney")
 
@@ -244,6 +245,8 @@ def test_several_masks_that_are_one_structure_together_are_joined(tmp_path):
     case = Dataset.open(tmp_path).case("a")
     assert case.structure_names()[:2] == ("liver", "lung_left")
     assert case.mask("lung_left").voxels.sum() == 8
+    assert case.file_of("lung_left").name == "lung_upper_lobe_left.nii.gz"
+    assert case.file_of("liver") == case.mask_path("liver")
     assert case.codes().voxel_counts()["lung_left"] == 8
     assert np.count_nonzero(case.label_map(scheme("pants-28")).voxels == 15) == 8
     lobes = case.label_map(scheme("totalsegmentator-v2")).voxels

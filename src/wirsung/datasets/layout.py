@@ -103,6 +103,14 @@ class Case:
         """The label map of another scheme that stands for masks; need not exist."""
         return self.label_folder / LABEL_MAP_FILE
 
+    def file_of(self, structure: str) -> Path:
+        """The file that the mask of that structure is read from, the first of several; need not exist."""
+        path = self.mask_path(structure)
+        if path.is_file() or not self.style.scheme_name:
+            members = self.style.unions.get(structure, ())
+            return self.mask_path(members[0]) if members and not path.is_file() else path
+        return self.label_map_path
+
     @property
     def label_files(self) -> tuple[Path, ...]:
         """Every file that its labels are read from: masks, then the label map."""
