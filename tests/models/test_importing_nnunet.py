@@ -12,6 +12,7 @@ from wirsung.errors import CheckpointError, ConfigError
 from wirsung.inference.predictor import Predictor
 from wirsung.models.importing_nnunet import import_nnunet
 from wirsung.models.weights import load_weights, read_safetensors, unique
+from wirsung.training.workspace import silence
 
 
 def _state(folder, fold=0):
@@ -343,3 +344,27 @@ def test_2d_models_and_networks_of_others_are_kept_as_they_are(tmp_path, nnunet_
     assert made.notes == (
         "Wirsung can't predict with it yet: the network theirs.Network is not in the catalog.",
     )
+
+
+def test_the_zip_that_nnunet_itself_writes_is_imported(tmp_path, nnunet_model, monkeypatch):
+    from nnunetv2.model_sharing.model_export import export_pretrained_model
+
+    monkeypatch.setenv("nnUNet_results", str(tmp_path / "results"))
+    monkeypatch.setenv("nnUNet_raw", str(tmp_path / "raw"))
+    monkeypatch.setenv("nnUNet_preprocessed", str(tmp_path / "preprocessed"))
+    sources = {}
+    for name in ("3d_fullres", "3d_small"):
+        folder = tmp_path / "results" / "Dataset001_Test" / f"nnUNetTrainer__nnUNetPlans__{name}"
+        sources[name] = nnunet_model(folder, configuration=name, folds=(0,))
+        for file in ("fold_0/progress.png", "fold_0/validation/summary.json", "dataset_fingerprint.json"):
+            (folder / file).parent.mkdir(exist_ok=True)
+            (folder / file).write_text("{}")
+    with silence():
+        export_pretrained_model(1, str(tmp_path / "theirs.zip"), configurations=tuple(sources), folds=(0,))
+    with pytest.raises(CheckpointError, match=r"theirs.zip holds 2 models: Dataset001_Test/"):
+        import_nnunet(tmp_path / "theirs.zip", tmp_path / "out")
+    for name, source in sources.items():
+        import_nnunet(tmp_path / "theirs.zip", tmp_path / name, choose=name)
+        _assert_same(load_weights(tmp_path / name / "fold_0").state, _state(source))
+        assert (tmp_path / name / "dataset_fingerprint.json").is_file()
+        assert not list((tmp_path / name).rglob("*.png"))
