@@ -251,6 +251,34 @@ def test_an_imported_unet_of_v1_answers_as_the_published_definition(tmp_path):
     assert read_label_table(tmp_path / "model").class_names == ("background", "pancreas", "lesion", "duct")
 
 
+def test_the_published_plan_for_t1_maps_every_key(monkeypatch):
+    published = {
+        "PATCH": [32, 224, 224],
+        "POOLS": [[1, 2, 2], [1, 2, 2], [2, 2, 2], [2, 2, 2], [2, 2, 2]],
+        "KERNELS": [[1, 3, 3], [1, 3, 3], *([[3, 3, 3]] * 4)],
+        "FEATURES": [32, 64, 128, 256, 320, 320],
+    }
+    for name, value in published.items():
+        monkeypatch.setitem(globals(), name, value)
+    with torch.device("meta"):
+        state = published_state()
+        network = PanSegNet(
+            1,
+            2,
+            patch_size=PATCH,
+            features_per_stage=FEATURES,
+            kernel_sizes=KERNELS,
+            strides=[[1, 1, 1], *POOLS],
+            decoder_kernels="deeper",
+        )
+    shapes = {name: tuple(value.shape) for name, value in state.items()}
+    assert {name: tuple(value.shape) for name, value in network.state_dict().items()} == shapes
+    assert shapes["self_atten.pos_encode.pe"] == (1, 196, 512)
+    # The trap: this kernel is 1 x 3 x 3 in nnU-Net v2, and 1 x 3 x 3 only one stage later in v1.
+    assert shapes["conv_blocks_localization.3.0.blocks.0.conv.weight"] == (64, 128, 3, 3, 3)
+    assert shapes["conv_blocks_localization.4.0.blocks.0.conv.weight"] == (32, 64, 1, 3, 3)
+
+
 def test_the_plans_say_what_v1s_say(tmp_path):
     import_v1(write_v1(tmp_path / "fold_0", published_state()), tmp_path / "model")
     plans = read_plans(tmp_path / "model")
