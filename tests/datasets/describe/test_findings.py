@@ -1,3 +1,4 @@
+from wirsung.datasets.describe.extra import Extra
 from wirsung.datasets.describe.findings import findings_of, is_whole_release
 
 
@@ -39,3 +40,13 @@ def test_of_many_parts_the_largest_are_told_and_one_part_is_none(released):
     assert len(released.parts("centre").cohorts) == 8
     assert released.parts("modality") is None
     assert released.parts("tumour").cohorts == ("no tumour", "tumour")
+
+
+def test_an_extra_table_is_joined_by_case(both):
+    extra = Extra({"dilated_duct": {"first-00": "yes", "first-03": "no"}})
+    found = both[0].with_extra(extra)
+    assert found.cohort.words["dilated_duct"][:4] == ["yes", None, None, "no"]
+    duct = next(row for row in found.parts("tumour").rows if row.variable.column == "dilated_duct")
+    # Both are cases with a tumour, which are the smaller part.
+    assert [dict(item.counts) for item in duct.summaries] == [{"yes": 0, "no": 0}, {"yes": 1, "no": 1}]
+    assert not extra.names_any(["second-00"])

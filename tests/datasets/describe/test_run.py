@@ -148,6 +148,13 @@ def test_the_makers_answers_are_for_one_dataset(small_dataset, tmp_path):
         describe(DescribeSettings(roots, tmp_path / "out", answers=tmp_path / "x.toml"))
 
 
+def test_an_extra_table_of_other_cases_is_refused(small_dataset, tmp_path):
+    path = tmp_path / "extra.csv"
+    path.write_text("case,dilated_duct\nanother,yes\n")
+    with pytest.raises(ConfigError, match="names no case of the datasets"):
+        describe(DescribeSettings((small_dataset(cases=1),), tmp_path / "out", extra=path))
+
+
 def test_a_column_that_divides_nothing_is_refused(small_dataset, tmp_path):
     with pytest.raises(ConfigError, match="--by modality has nothing to compare"):
         describe(DescribeSettings((small_dataset(cases=1),), tmp_path / "out", by="modality"))

@@ -8,11 +8,12 @@ from wirsung.datasets.comparison import ComparedDataset, own_dataset
 from wirsung.datasets.contents import Contents
 from wirsung.datasets.data_card import DataCard, data_card
 from wirsung.datasets.describe.coverage import Coverage, coverage, mostly_annotated
+from wirsung.datasets.describe.extra import Extra
 from wirsung.datasets.describe.missing import Missing, find_missing
 from wirsung.datasets.describe.outliers import Outlier, find_outliers
 from wirsung.datasets.tables.cohort import Cohort, cohorts_by
 from wirsung.datasets.tables.published import Reproduced, held_against_published, published_table
-from wirsung.datasets.tables.table_one import TableOne, side_by_side
+from wirsung.datasets.tables.table_one import VARIABLES, TableOne, Variable, side_by_side
 
 MOST_PARTS = 8
 _RELEASE = "pants"
@@ -33,6 +34,13 @@ class Findings:
     card: DataCard
     reproduced: tuple[Reproduced, ...] = ()
     """The published Table 1 beside ours; of the whole training set of PanTS alone."""
+    variables: tuple[Variable, ...] = VARIABLES
+    """Of Table 1."""
+
+    def with_extra(self, extra: Extra) -> "Findings":
+        """The same with further columns in its cohort."""
+        cases = self.contents.manifest["case"].to_pylist()
+        return replace(self, cohort=extra.added_to(self.cohort, cases), variables=extra.variables())
 
     @property
     def annotated(self) -> frozenset[str]:
@@ -47,7 +55,7 @@ class Findings:
         values = self.contents.manifest[column].to_pylist()
         levels = [_YES_NO.get(value, value) for value in values]
         found = cohorts_by(self.cohort, levels)[:MOST_PARTS]
-        return side_by_side(found) if len(found) > 1 else None
+        return side_by_side(found, self.variables) if len(found) > 1 else None
 
     def compared(self) -> ComparedDataset:
         """Its row in the comparison of datasets."""

@@ -14,6 +14,7 @@ from wirsung.datasets.comparison import comparison_rows
 from wirsung.datasets.contents import contents_of, distinctly_named
 from wirsung.datasets.croissant import croissant_of
 from wirsung.datasets.describe.errata import repair_rows
+from wirsung.datasets.describe.extra import read_extra
 from wirsung.datasets.describe.findings import Findings, findings_of
 from wirsung.datasets.describe.page import description_page
 from wirsung.datasets.describe.pictures import outlier_pictures
@@ -74,7 +75,8 @@ def describe(settings: DescribeSettings) -> Described:
     Of the datasets nothing is changed; one whose masks were not measured yet gets its tables first.
 
     Raises:
-        ConfigError: No dataset is named, the data card's answers are none, or --by divides no dataset.
+        ConfigError: No dataset is named, the data card's answers are none, --by divides no dataset, or
+            the extra table is none.
         ManifestError: A folder is no dataset, or a table is damaged.
         StorageError: The output, or the tables of a dataset without any, can't be written.
     """
@@ -90,6 +92,8 @@ def describe(settings: DescribeSettings) -> Described:
         findings_of(contents, name, settings.outlier_z, settings.answers)
         for contents, name in zip(found, distinctly_named(found), strict=True)
     ]
+    if settings.extra is not None:
+        every = _extended(every, settings.extra)
     tables = _table_ones(every, settings.by)
     files = {**_write_tables(settings.out, every, tables), **_write_cards(settings.out, every)}
     share = -(-settings.pictures // len(every))
@@ -104,6 +108,18 @@ def describe(settings: DescribeSettings) -> Described:
         sum(not answer.is_stated for item in every for answer in item.card.answers),
         outcomes,
     )
+
+
+def _extended(every: Sequence[Findings], path: Path) -> list[Findings]:
+    """With the columns of the extra table."""
+    extra = read_extra(path)
+    cases = [case for item in every for case in item.contents.manifest["case"].to_pylist()]
+    if not extra.names_any(cases):
+        msg = (
+            f"{path} names no case of the datasets. Its column case must hold their ids, such as {cases[0]}."
+        )
+        raise ConfigError(msg)
+    return [item.with_extra(extra) for item in every]
 
 
 def _measured(settings: DescribeSettings) -> list[Outcome[None]]:
@@ -122,7 +138,7 @@ def _measured(settings: DescribeSettings) -> list[Outcome[None]]:
 def _table_ones(every: Sequence[Findings], by: str) -> dict[str, TableOne]:
     """Table 1 of the datasets, then of the parts of each."""
     cohorts = [item.cohort for item in every]
-    found = {"Cohort" if len(every) == 1 else "Cohorts": side_by_side(cohorts)}
+    found = {"Cohort" if len(every) == 1 else "Cohorts": side_by_side(cohorts, every[0].variables)}
     if by == "none":
         return found
     for item in every:

@@ -17,6 +17,8 @@ class DescribeSettings:
     """Folder for description.html, the tables, the data card and croissant.json."""
     by: Literal["none", "subset", "centre", "phase", "sex", "manufacturer", "modality", "tumour"] = "none"
     """Table 1 once more of each dataset's parts, such as its training and its test cases."""
+    extra: Path | None = None
+    """CSV with the column case and further ones, such as dilated_duct (yes or no), for Table 1."""
     pictures: int = 12
     """How many outlying cases to draw; 0 for none, which needs no image."""
     outlier_z: float = 3.5
