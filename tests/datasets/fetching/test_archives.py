@@ -1,6 +1,7 @@
 import io
 import stat
 import tarfile
+import tracemalloc
 import zipfile
 from pathlib import PurePosixPath
 
@@ -129,6 +130,32 @@ def test_a_bomb_is_refused_before_it_has_gone_off(tmp_path):
     assert inspect(path).total_bytes == 3_000_000
     with pytest.raises(DownloadError, match="more than 1 files"):
         inspect(tarred(tmp_path / "a.tar", ("x", b""), ("y", b""), mode="w"), Budget(members=1))
+
+
+def test_a_header_without_end_is_refused(tmp_path):
+    info = tarfile.TarInfo("x")
+    info.pax_headers = {"comment": "a" * 3_000_000}
+    path = tarred(tmp_path / "a.tar.gz", ("fine", b"1"), info)
+    with pytest.raises(DownloadError, match="tells more than 1,048,576 bytes of one file"):
+        inspect(path)
+
+
+def test_a_link_that_is_a_bomb_is_read_no_further_than_a_name_goes(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x", "1")
+        info = zipfile.ZipInfo("link")
+        info.compress_type, info.external_attr = zipfile.ZIP_DEFLATED, (stat.S_IFLNK | 0o777) << 16
+        archive.writestr(info, b"a" * 50_000_000)
+    tracemalloc.start()
+    with pytest.raises(DownloadError, match="leads to no file of it"):
+        inspect(tmp_path / "a.zip")
+    assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    tracemalloc.stop()
+
+
+def test_junk_of_any_size_is_passed_over(tmp_path):
+    path = tarred(tmp_path / "a.tar.gz", ("._x", bytes(3_000_000)), ("x", b"abc"))
+    assert inspect(path).total_bytes == 3
 
 
 def test_a_zip_that_says_less_than_it_holds_is_refused(tmp_path):

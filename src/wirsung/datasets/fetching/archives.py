@@ -21,6 +21,10 @@ SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 FOREIGN = (".7z", ".rar", ".zst")
 """Archives that the standard library can't open."""
 _PIECE = 1 << 20
+_LONGEST_TARGET = 4096
+"""Bytes of where a link leads to."""
+_LONGEST_HEADER = 1 << 20
+"""Bytes that tell of one member of a tar; the tar's own reader would take any number of them."""
 _DAMAGE = (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError, lzma.LZMAError, zlib.error)
 _UNSUPPORTED = (NotImplementedError, RuntimeError)
 
@@ -131,7 +135,8 @@ def _zip_members(path: Path) -> Iterator[tuple[str, Member, IO[bytes] | None]]:
             if info.flag_bits & 1:
                 raise _refused(path, "is encrypted")
             if stat.S_ISLNK(mode):
-                target = archive.read(info)[:4096].decode("utf-8", "replace")
+                with archive.open(info) as stream:
+                    target = stream.read(_LONGEST_TARGET).decode("utf-8", "replace")
                 yield name, Member(place, "link", target=_inside(path, place, target)), None
             elif info.is_dir():
                 yield name, Member(place, "folder"), None
@@ -144,10 +149,13 @@ def _zip_members(path: Path) -> Iterator[tuple[str, Member, IO[bytes] | None]]:
 
 def _tar_members(path: Path) -> Iterator[tuple[str, Member, IO[bytes] | None]]:
     with _inflated(path) as stream:
-        counted = _Counted(stream)
+        counted = _Counted(path, stream)
         with tarfile.open(fileobj=cast(IO[bytes], counted), mode="r|") as archive:
-            while (info := archive.next()) is not None:
-                yield _tar_member(path, archive, info)
+            while (info := counted.header(archive)) is not None:
+                name, member, data = _tar_member(path, archive, info)
+                yield name, member, data
+                while data is not None and data.read(_PIECE):  # what nobody wanted
+                    pass
                 archive.members = []  # type: ignore[attr-defined]  # else all are kept, a kilobyte each
             ended = archive.offset
         while counted.read(_PIECE):  # to the end, where gzip's own checksum is
@@ -183,15 +191,27 @@ class _Told:
 
 
 class _Counted:
-    """A stream that knows how much was read of it."""
+    """A stream that knows how much was read of it, and lets no header grow without end."""
 
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream = stream
+    def __init__(self, path: Path, stream: IO[bytes]) -> None:
+        self._path, self._stream = path, stream
+        self._left: int | None = _LONGEST_HEADER
         self.total = 0
+
+    def header(self, archive: tarfile.TarFile) -> tarfile.TarInfo | None:
+        """The next member, or None at the end."""
+        self._left = _LONGEST_HEADER
+        found = archive.next()
+        self._left = None
+        return found
 
     def read(self, size: int) -> bytes:
         piece = self._stream.read(size)
         self.total += len(piece)
+        if self._left is not None:
+            self._left -= len(piece)
+            if self._left < 0:
+                raise _refused(self._path, f"tells more than {_LONGEST_HEADER:,} bytes of one file")
         return piece
 
 
