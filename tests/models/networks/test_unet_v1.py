@@ -6,6 +6,7 @@ from dynamic_network_architectures.architectures.unet import PlainConvUNet
 from torch import nn
 
 from wirsung.errors import ConfigError
+from wirsung.models.networks import pansegnet, pansegnet2
 from wirsung.models.networks.topology import plan_of_patch
 from wirsung.models.networks.unet_v1 import ConvStack, ConvUnit, UNetV1, check_stages, divisor_of, fit
 from wirsung.models.plans import parse_plans
@@ -143,6 +144,13 @@ def test_a_patch_that_can_not_be_halved_is_refused_with_one_that_can(plans_conte
     plans_content["configurations"]["3d_fullres"]["patch_size"] = [16, 18, 16]
     with pytest.raises(ConfigError, match="16 x 16 x 16 would do"):
         fit(parse_plans(plans_content).configuration("3d_fullres"))
+
+
+@pytest.mark.parametrize("fitted", [fit, pansegnet.fit, pansegnet2.fit])
+def test_a_patch_too_small_to_be_halved_is_refused_with_one_that_is_not(fitted):
+    with pytest.raises(ConfigError, match=r"4 x 4 x 6 voxels is too small.*8 x 8 x 8 would do"):
+        fitted(plan_of_patch((4, 4, 6)))
+    fitted(plan_of_patch((8, 8, 8)))
 
 
 def test_stages_must_be_told_alike():
