@@ -19,6 +19,8 @@ CLASSES = 3
 SMALL = {
     "nnunet": {},
     "nnunet-resenc-m": {},
+    "nnformer": {},
+    "pansegnet-2": {},
     "mednext": {"size": "S", "width": 4},
     "unetr": {"hidden_size": 48, "mlp_size": 96, "heads": 4, "feature_size": 4},
     "dints": {"width": 0.125},

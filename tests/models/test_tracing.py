@@ -99,3 +99,20 @@ def test_a_block_without_autocast_stays_in_single_precision():
     assert own.peak == pytest.approx(2.5 * image * FLOAT, rel=0.01)
     assert plain.peak < own.peak
     assert torch.autocast is torch.amp.autocast_mode.autocast
+
+
+class Biased(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(1, 1, 64, 64))
+
+    def forward(self, image):
+        tokens = image.flatten(2).transpose(1, 2)[:, None]
+        made = nn.functional.scaled_dot_product_attention(tokens, tokens, tokens, attn_mask=self.bias)
+        return made[:, 0].transpose(1, 2).reshape(image.shape)
+
+
+def test_attention_gives_a_learnt_bias_its_gradient():
+    network = blueprint(Biased)
+    with_bias = trace_training(network, (1, 2, 4, 4, 4), 2, mixed=False)
+    assert with_bias.peak >= 64 * 64 * FLOAT

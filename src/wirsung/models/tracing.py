@@ -261,13 +261,13 @@ class _FusedAttention(TorchFunctionMode):
         """The function, or for attention what its kernel would leave behind."""
         if getattr(func, "__name__", "") != "scaled_dot_product_attention":
             return func(*args, **(kwargs or {}))
-        named = dict(zip(("query", "key", "value"), args, strict=False)) | (kwargs or {})
-        inputs = (named[name] for name in ("query", "key", "value"))
+        named = dict(zip(("query", "key", "value", "attn_mask"), args, strict=False)) | (kwargs or {})
+        inputs = (named.get(name) for name in ("query", "key", "value", "attn_mask"))
         return _Attention.apply(*inputs, self._watch.work)  # type: ignore[no-untyped-call]
 
 
 class _Attention(torch.autograd.Function):
-    """Keeps query, key, value, the output and one number a query."""
+    """Keeps query, key, value, the bias, the output and one number a query."""
 
     @staticmethod
     def forward(
@@ -275,12 +275,13 @@ class _Attention(torch.autograd.Function):
         query: torch.Tensor,
         key: torch.Tensor,
         value: torch.Tensor,
+        bias: torch.Tensor | None,
         work: list[Work],
     ) -> torch.Tensor:
         """The output's shape, and the two products' operations."""
         output = query.new_empty(*query.shape[:-1], value.shape[-1])
         sums = torch.empty(query.shape[:-1], dtype=torch.float32, device=query.device)
-        ctx.save_for_backward(query, key, value, output, sums)
+        ctx.save_for_backward(query, key, value, bias, output, sums)
         ctx.work, ctx.flops = work, 2 * query.numel() * key.shape[-2] + 2 * output.numel() * key.shape[-2]
         work.append(Work(ctx.flops, 0))
         return output
@@ -288,9 +289,10 @@ class _Attention(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, _: torch.Tensor) -> tuple[torch.Tensor | None, ...]:  # noqa: ANN401
         """The gradients' shapes; five products in place of two."""
-        query, key, value, *_others = ctx.saved_tensors
+        *inputs, _output, _sums = ctx.saved_tensors
         ctx.work.append(Work(ctx.flops * 5 // 2, 0))
-        return torch.empty_like(query), torch.empty_like(key), torch.empty_like(value), None
+        wanted = zip(inputs, ctx.needs_input_grad, strict=False)
+        return *(torch.empty_like(item) if needed else None for item, needed in wanted), None
 
 
 def _key(tensor: torch.Tensor) -> int:
