@@ -4,7 +4,7 @@ Promises: a step of pansegnet-2 takes at most 1.10 times that of the same U-Net 
 memory of linear attention grow with the tokens (exponent of the fit at most 1.1 from 4^3 to 32^3), and at
 32^3 it is at least 50 times cheaper than exact attention that writes its matrix down.
 
-    .venv/bin/python benchmarks/networks.py            about 25 minutes on two cores, 10 GB
+    .venv/bin/python benchmarks/networks.py            about 12 minutes on two cores, 10 GB
     .venv/bin/python benchmarks/networks.py --small    a minute, to see that it works; records nothing
 """
 
@@ -112,7 +112,6 @@ def attention(edges: tuple[int, ...]) -> dict[str, Any]:
         memory = {name: peak_mb(run) for name, run in runs.items()}
     return {
         "linear": rows,
-        # From where the fixed price of a call no longer counts, and over the whole range.
         "exponent_of_time": exponent(counts, [row["s"] for row in rows]),
         "exponent_of_memory": exponent(counts, [row["peak_mb"] for row in rows]),
         f"explicit / linear at {counts[-1]} tokens, one head, forward": {
