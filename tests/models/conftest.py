@@ -144,3 +144,18 @@ def _nnunets_network(manager, configuration, labels):
         heads,
         deep_supervision=False,
     )
+
+
+@pytest.fixture
+def flat_plans(plans_content):
+    """Plans with a 2D configuration, as nnU-Net makes one; the same object as `plans_content`."""
+    table = plans_content["configurations"]
+    flat = {**copy.deepcopy(table["3d_fullres"]), "patch_size": [16, 16], "spacing": [1.5, 1.5]}
+    flat["architecture"]["arch_kwargs"] |= {
+        "conv_op": "torch.nn.modules.conv.Conv2d",
+        "norm_op": "torch.nn.modules.instancenorm.InstanceNorm2d",
+        "kernel_sizes": [[3, 3]] * 3,
+        "strides": [[1, 1], [2, 2], [2, 2]],
+    }
+    table["2d"] = flat
+    return plans_content

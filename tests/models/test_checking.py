@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from wirsung.errors import CheckpointError
-from wirsung.models.checking import check_fits, check_same_plans, notes_on
+from wirsung.models.checking import check_fits, check_same_plans, network_of, notes_on
 from wirsung.models.labels import parse_labels
 from wirsung.models.networks import build_architecture
 from wirsung.models.plans import parse_plans
@@ -34,6 +34,29 @@ def test_weights_fit_the_network_that_they_are_of(plans_content):
         check_fits(plans, LABELS, _weights(plans, channels=2), FILE)
     with pytest.raises(CheckpointError, match=r"seg_layers.* has shape \(3, "):
         check_fits(plans, LABELS, _weights(plans, classes=3), FILE)
+
+
+def test_2d_weights_are_held_against_their_plans_too(flat_plans):
+    plans = parse_plans(flat_plans)
+    state = unique(network_of(plans.outline("2d"), LABELS).state_dict())
+    check_fits(plans, LABELS, Weights(state, "2d", ()), FILE)
+    assert state["encoder.stages.0.0.convs.0.conv.weight"].shape == (4, 1, 3, 3)
+    del state["decoder.seg_layers.0.bias"]
+    with pytest.raises(CheckpointError, match=r"decoder\.seg_layers\.0\.bias is missing"):
+        check_fits(plans, LABELS, Weights(state, "2d", ()), FILE)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"conv_op": "os.system"}, "which 2D networks are not built of here"),
+        ({"n_stages": 4}, "describe no valid two-dimensional nnU-Net"),
+    ],
+)
+def test_2d_plans_that_make_no_network_are_refused(flat_plans, change, message):
+    flat_plans["configurations"]["2d"]["architecture"]["arch_kwargs"] |= change
+    with pytest.raises(CheckpointError, match=message):
+        network_of(parse_plans(flat_plans).outline("2d"), LABELS)
 
 
 def test_a_long_list_of_misfits_is_cut(plans_content):

@@ -184,6 +184,22 @@ def test_a_network_of_ours_is_read_by_nnunet(tmp_path, plans_content, nnunet_mod
     assert float((found - theirs).abs().max()) <= 1e-6 * float(theirs.abs().max())
 
 
+@pytest.mark.usefixtures("flat_plans")
+def test_2d_models_go_there_and_back(tmp_path, nnunet_model):
+    source = nnunet_model(configuration="2d", folds=(0,))
+    made = import_nnunet(source, tmp_path / "ours")
+    assert made.notes == ("Wirsung can't predict with it yet: the configuration 2d is two-dimensional.",)
+    export_model(tmp_path / "ours", tmp_path / "theirs")
+    first, second = (
+        read_checkpoint(folder / "fold_0" / "checkpoint_final.pth")["network_weights"]
+        for folder in (source, tmp_path / "theirs")
+    )
+    assert list(first) == list(second)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    with pytest.raises(ConfigError, match="only 3D is written as ONNX"):
+        export_model(tmp_path / "ours", tmp_path / "onnx", form="onnx")
+
+
 def test_what_can_not_be_exported_is_refused(tmp_path, ours):
     with pytest.raises(ConfigError, match="is the model itself"):
         export_model(ours, ours)

@@ -328,13 +328,7 @@ def test_regions_and_cascades_are_imported_with_a_word_on_what_they_lack(
     assert weights.state["decoder.seg_layers.1.weight"].shape[0] == 2
 
 
-def test_2d_models_and_networks_of_others_are_kept_as_they_are(tmp_path, nnunet_model, plans_content):
-    flat = plans_content["configurations"]["3d_small"]
-    flat.update(patch_size=[16, 16], spacing=[1.5, 1.5])
-    made = import_nnunet(nnunet_model(configuration="3d_small", folds=(0,)), tmp_path / "flat")
-    assert made.notes == (
-        "Wirsung can't predict with it yet: the configuration 3d_small is two-dimensional.",
-    )
+def test_networks_of_others_are_kept_as_they_are(tmp_path, nnunet_model, plans_content):
     source = nnunet_model(tmp_path / "theirs", folds=(0,))
     path = source / "fold_0" / "checkpoint_final.pth"
     plans_content["configurations"]["3d_fullres"]["architecture"]["network_class_name"] = "theirs.Network"

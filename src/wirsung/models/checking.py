@@ -5,14 +5,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from wirsung.errors import CheckpointError
+from torch import nn
+
+from wirsung.errors import CheckpointError, near_names
 from wirsung.models.labels import Labels
 from wirsung.models.networks import build_architecture, entry_of_class
 from wirsung.models.networks.blueprint import blueprint
-from wirsung.models.plans import Architecture, Plans, parse_plans
+from wirsung.models.plans import Architecture, Outline, Plans, parse_plans
 from wirsung.models.weights import Weights, listed, misfits, unique
 
 _OF_THE_DATASET = ("transpose_forward", "foreground_intensity_properties_per_channel")
+_FLAT_PARTS = ("Conv2d", "InstanceNorm2d", "BatchNorm2d", "Dropout2d", "LeakyReLU", "ReLU", "GELU")
+"""Of torch.nn; what plans of 2D networks may name as an argument."""
 _OF_THE_CONFIGURATION = ("spacing_mm", "patch_size", "normalisations", "architecture")
 
 
@@ -25,10 +29,9 @@ def check_fits(plans: Plans, labels: Labels, weights: Weights, file: Path) -> No
         MissingDependencyError: The network needs a package that is not installed.
     """
     outline = plans.outline(weights.configuration)
-    if len(outline.patch_size) == 2 or not is_known(outline.architecture):
+    if not is_known(outline.architecture):
         return
-    channels, classes = outline.input_channels(labels), len(labels.outputs)
-    network = blueprint(lambda: build_architecture(outline.architecture, channels=channels, classes=classes))
+    network = blueprint(lambda: network_of(outline, labels))
     problems = misfits(unique(network.state_dict()), weights.state)
     if problems:
         msg = (
@@ -36,6 +39,39 @@ def check_fits(plans: Plans, labels: Labels, weights: Weights, file: Path) -> No
             "Get checkpoint, plans.json and dataset.json of one training."
         )
         raise CheckpointError(msg)
+
+
+def network_of(outline: Outline, labels: Labels) -> nn.Module:
+    """The network that the plans describe with fresh weights, be it 2D or the second stage of a cascade.
+
+    Raises:
+        CheckpointError: It is not in the catalog, or its arguments make no network.
+        MissingDependencyError: It needs a package that is not installed.
+    """
+    channels, classes = outline.input_channels(labels), len(labels.outputs)
+    if len(outline.patch_size) == 3:
+        return build_architecture(outline.architecture, channels=channels, classes=classes)
+    item = entry_of_class(outline.architecture.class_name)
+    arguments = dict(outline.architecture.arguments)
+    for key in outline.architecture.imported_arguments:
+        if arguments.get(key) is not None:
+            arguments[key] = _flat_part(arguments[key])
+    try:
+        made: nn.Module = item.load()(input_channels=channels, num_classes=classes, **arguments)
+    except (TypeError, ValueError, AssertionError) as error:
+        msg = f"The plans describe no valid two-dimensional {item.title}. Get the folder anew."
+        raise CheckpointError(msg) from error
+    return made
+
+
+def _flat_part(path: object) -> type[nn.Module]:
+    name = str(path).split(".")[-1]
+    if name not in _FLAT_PARTS:
+        near = near_names(name, _FLAT_PARTS)
+        msg = f"The plans name {path!r}, which 2D networks are not built of here. {near}"
+        raise CheckpointError(msg)
+    part: type[nn.Module] = getattr(nn, name)
+    return part
 
 
 def check_same_plans(plans: Plans, content: Mapping[str, Any], configuration: str, file: Path) -> None:

@@ -16,9 +16,10 @@ from torch import nn
 from wirsung import __version__
 from wirsung.compute.atomic import atomic_path, write_bytes, write_json
 from wirsung.errors import CheckpointError, ConfigError
+from wirsung.models.checking import network_of
 from wirsung.models.folder import finished_folds, fold_folder, read_record
 from wirsung.models.labels import Labels
-from wirsung.models.networks import build_architecture, entry_of_class
+from wirsung.models.networks import entry_of_class
 from wirsung.models.nnunet_folder import BESIDE
 from wirsung.models.onnx_graph import Facts, write_onnx
 from wirsung.models.plans import DATASET_FILE, PLANS_FILE, Outline, Plans, read_labels, read_plans
@@ -79,12 +80,7 @@ class _Model:
 
     def network(self, weights: Weights) -> nn.Module:
         """The network of a fold, ready to answer."""
-        outline = self.outline(weights)
-        network = build_architecture(
-            outline.architecture,
-            channels=outline.input_channels(self.labels),
-            classes=len(self.labels.outputs),
-        )
+        network = network_of(self.outline(weights), self.labels)
         fill(network, weights.state)
         return network.eval()
 
