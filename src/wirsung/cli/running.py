@@ -8,7 +8,7 @@ from typing import Any
 
 import tyro
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from wirsung.cli.settings_file import flags_from_toml, write_resolved
 from wirsung.cli.verbs import Verb
@@ -67,7 +67,7 @@ def _print(result: Any, outcomes: list[Outcome[Any]]) -> None:  # noqa: ANN401
     noun = getattr(result, "noun", "case")
     console.print(f"{len(outcomes)} {noun}{'s' * (len(outcomes) != 1)}: {', '.join(said)}.")
     if counts["failed"]:
-        table = Table(noun, "what is wrong", title="Failed", title_justify="left")
+        table = Table(noun, Column("what is wrong", overflow="fold"), title="Failed", title_justify="left")
         for item in outcomes:
             if item.status == "failed":
                 table.add_row(item.case, item.message)

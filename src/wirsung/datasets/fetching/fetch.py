@@ -179,12 +179,11 @@ def folder_of(item: Download) -> str:
     Raises:
         ConfigError: Its name leads out, or can't be a folder everywhere.
     """
-    folder = str(getattr(item, "folder", ""))
-    why = why_refused(folder) if folder else None
+    why = why_refused(item.folder) if item.folder else None
     if why:
-        msg = f"{item.file} is to be unpacked into {folder!r}, which {why}. Mend the source's TOML."
+        msg = f"{item.file} is to be unpacked into {item.folder!r}, which {why}. Mend the source's TOML."
         raise ConfigError(msg)
-    return folder
+    return item.folder
 
 
 def _entry(got: Got, wanted: Wanted) -> Entry:

@@ -49,6 +49,8 @@ class Download:
     bytes: int | None = None
     content: str = ""
     """What is in it, for people."""
+    folder: str = ""
+    """The folder that it is unpacked into; empty for the source's own."""
     source: str = ""
     """Where checksum and size were read."""
 
