@@ -65,3 +65,9 @@ def test_the_patch_that_the_error_names_would_do(patch, divisor):
         check_divisible([int(value) for value in named], divisor, "A network")
     else:
         assert all(size % unit == 0 for size, unit in zip(patch, divisor, strict=True))
+
+
+def test_a_patch_too_small_to_halve_is_refused():
+    with pytest.raises(ConfigError, match=r"3 x 3 x 3 voxels is too small.*16 x 16 x 16 would do"):
+        topology_of(plan_of_patch((3, 3, 3)))
+    assert len(topology_of(plan_of_patch((16, 16, 16))).strides) == 3

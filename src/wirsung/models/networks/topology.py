@@ -35,16 +35,23 @@ def topology_of(configuration: Configuration) -> Topology:
     """The stages that the plan names, or where its network has none, those that nnU-Net would plan.
 
     Raises:
-        ConfigError: The patch is no multiple of what the strides take away.
+        ConfigError: The patch is no multiple of what the strides take away, or too small for any.
     """
     said = configuration.architecture.arguments
     if not {"strides", "kernel_sizes", "features_per_stage"} <= set(said):
-        return planned_topology(configuration.patch_size, configuration.spacing_mm)
-    found = Topology(
-        tuple(int(value) for value in said["features_per_stage"]),
-        tuple(_shape(item) for item in said["kernel_sizes"]),
-        tuple(_shape(item) for item in said["strides"]),
-    )
+        found = planned_topology(configuration.patch_size, configuration.spacing_mm)
+    else:
+        found = Topology(
+            tuple(int(value) for value in said["features_per_stage"]),
+            tuple(_shape(item) for item in said["kernel_sizes"]),
+            tuple(_shape(item) for item in said["strides"]),
+        )
+    if len(found.strides) < 2:
+        msg = (
+            f"A patch of {_by(configuration.patch_size)} voxels is too small to halve even once. "
+            "A patch of 16 x 16 x 16 would do."
+        )
+        raise ConfigError(msg)
     check_divisible(configuration.patch_size, found.divisor, "nnU-Net's U-Net with these strides")
     return found
 
