@@ -1,7 +1,15 @@
 import numpy as np
 import pytest
+from scipy.spatial import cKDTree
 
-from wirsung.datasets.near_kernels import UNLIKE, compare_pairs, mark_scans, overlap_unlikeness, slide
+from wirsung.datasets.near_kernels import (
+    UNLIKE,
+    close_pairs,
+    compare_pairs,
+    mark_scans,
+    overlap_unlikeness,
+    slide,
+)
 
 RULES = (12, 0.6, 2, 0.0)
 
@@ -56,12 +64,44 @@ def test_keys_are_where_a_wave_turns():
     places = np.arange(120)
     wave = np.rint(100 + 60 * np.sin(2 * np.pi * places / 40))
     own = np.repeat(wave[:, None], 64, axis=1).astype(np.uint8)
-    keys, marks = np.zeros((60, 3), np.int64), np.zeros((60, 2), np.float32)
+    keys, marks = np.zeros((60, 3), np.int64), np.zeros((60, 3), np.float32)
     along = np.ones((25, 2), np.float32)
     waves = (np.ones(1), along, np.ones((64, 1), np.float32))
-    count = mark_scans(own, np.array([0, 120]), np.array([0]), waves, 12, (keys, marks))
+    count = mark_scans(own, np.array([0, 120]), np.array([0]), waves, (12, 0.01), (keys, marks))
     found = {kind: keys[:count][keys[:count, 2] == kind, 1].tolist() for kind in (0, 1)}
     # Some levels beside a crest round to its height; all lie within one level of it.
     assert {round((level - 10) / 40) for level in found[0]} == {1, 2}
     assert {round((level - 30) / 40) for level in found[1]} == {0, 1}
     assert all(abs(level - 10 - 40 * round((level - 10) / 40)) <= 2 for level in found[0])
+
+
+def test_a_mark_holds_the_mean_of_its_window_without_constant_and_size():
+    """Two waves across the blocks: the first is the constant, the other has the weight as its size."""
+    own = levels(3, 60)
+    across = np.random.default_rng(0).normal(size=(64, 2)).astype(np.float32)
+    keys, marks = np.zeros((60, 3), np.int64), np.zeros((60, 4), np.float32)
+    waves = (np.ones(1), np.ones((25, 1), np.float32), across)
+    count = mark_scans(own, np.array([0, 60]), np.array([0]), waves, (4, 2.0), (keys, marks))
+    assert count
+    for key, mark in zip(keys[:count], marks[:count], strict=True):
+        mean = own[key[1] - 12 : key[1] + 13].mean(axis=0) @ across
+        assert mark[2:].tolist() == pytest.approx([0, 2 * np.sign(mean[1])], abs=1e-5)
+
+
+@pytest.mark.parametrize("room", [2, 10_000])
+def test_close_pairs_are_those_of_scipy(room):
+    radius = 0.3
+    points = np.random.default_rng(0).normal(size=(400, 3)).astype(np.float32)
+    strip = np.floor((points[:, 1] - points[:, 1].min()) / radius).astype(int)
+    points = points[np.lexsort((points[:, 0], strip))]
+    strips = np.searchsorted(np.sort(strip), np.arange(strip.max() + 2))
+    found = np.zeros((room, 2), np.int64)
+    parts = [(0, 150), (150, 400)]
+    counts = [close_pairs(points, strips, part, radius, found) for part in parts]
+    expected = cKDTree(points).query_pairs(radius)
+    assert sum(counts) == len(expected)
+    if room > len(expected):
+        rows = []
+        for part in parts:
+            rows += found[: close_pairs(points, strips, part, radius, found)].tolist()
+        assert {tuple(sorted(row)) for row in rows} == expected

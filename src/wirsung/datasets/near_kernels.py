@@ -16,7 +16,7 @@ def mark_scans(
     bounds: Integers,
     scans: Integers,
     waves: tuple[Voxels, Voxels, Voxels],
-    apart: int,
+    rules: tuple[int, float],
     found: tuple[Integers, Voxels],
 ) -> int:
     """The keys of some scans and a mark of each, see `near_duplicates`; how many.
@@ -27,10 +27,11 @@ def mark_scans(
         scans: Their numbers.
         waves: What curves are smoothed with; waves along a window of levels, window by wave; and across the
             blocks, block by wave.
-        apart: Levels on either side that a key must exceed.
+        rules: Levels on either side that a key must exceed, and the weight of a window's mean in its mark.
         found: Scan, level and kind of each key, filled; and its mark, filled.
     """
     smooth, along, across = waves
+    apart, weight = rules
     keys, marks = found
     reach = len(along) // 2
     count = 0
@@ -39,46 +40,31 @@ def mark_scans(
         if len(own) < len(along):
             continue
         first = count
-        curves = _smoothed(_curves(own), smooth)
-        for curve in range(len(curves)):
-            for level in range(reach, len(own) - reach):
-                kind = _extreme(curves[curve], level, apart)
-                if kind >= 0 and count < len(keys):
-                    keys[count, 0], keys[count, 1], keys[count, 2] = scans[place], level, 2 * curve + kind
-                    count += 1
+        curve = _smoothed(own, smooth)
+        for level in range(reach, len(own) - reach):
+            kind = _extreme(curve, level, apart)
+            if kind >= 0 and count < len(keys):
+                keys[count, 0], keys[count, 1], keys[count, 2] = scans[place], level, kind
+                count += 1
         coarse = _coarse(own, across)
         for key in range(first, count):
-            _mark(coarse[keys[key, 1] - reach : keys[key, 1] + reach + 1], along, marks[key])
+            _mark(coarse[keys[key, 1] - reach : keys[key, 1] + reach + 1], along, weight, marks[key])
     return count
 
 
 @compiled
-def _curves(levels: Voxels) -> Voxels:
-    """By level, the mean over all blocks, and how far that of the core lies above it."""
-    side = int(np.sqrt(levels.shape[1]))
-    curves = np.zeros((2, len(levels)))
+def _smoothed(levels: Voxels, smooth: Voxels) -> Voxels:
+    """The mean of each level, weighed with `smooth` around it; the body goes on as it ends."""
+    means, found = np.zeros(len(levels)), np.zeros(len(levels))
     for level in range(len(levels)):
-        whole, core = 0, 0
+        total = 0
         for block in range(levels.shape[1]):
-            row, column = block // side, block % side
-            whole += levels[level, block]
-            if 2 <= row < side - 2 and 2 <= column < side - 2:
-                core += levels[level, block]
-        curves[0, level] = whole / levels.shape[1]
-        curves[1, level] = core / (side - 4) ** 2 - curves[0, level]
-    return curves
-
-
-@compiled
-def _smoothed(curves: Voxels, smooth: Voxels) -> Voxels:
-    """Each curve weighed with `smooth` around every level; beyond its ends it goes on as it ends."""
-    found, reach = np.zeros(curves.shape), len(smooth) // 2
-    last = curves.shape[1] - 1
-    for curve in range(len(curves)):
-        for level in range(last + 1):
-            for step in range(len(smooth)):
-                place = min(max(level + step - reach, 0), last)
-                found[curve, level] += smooth[step] * curves[curve, place]
+            total += levels[level, block]
+        means[level] = total / levels.shape[1]
+    reach = len(smooth) // 2
+    for level in range(len(levels)):
+        for step in range(len(smooth)):
+            found[level] += smooth[step] * means[min(max(level + step - reach, 0), len(levels) - 1)]
     return found
 
 
@@ -105,23 +91,91 @@ def _coarse(levels: Voxels, across: Voxels) -> Voxels:
 
 
 @compiled
-def _mark(window: Voxels, along: Voxels, mark: Voxels) -> None:
-    """The window's waves along the body as a part of all that changes along it."""
-    total = 0.0
-    for across in range(window.shape[1]):
+def _mark(window: Voxels, along: Voxels, weight: float, mark: Voxels) -> None:
+    """The window's waves along the body as a part of all that changes along it, and those of its mean.
+
+    The mean is of unit size too, times a weight, and without its constant, so that a clip does not count.
+    """
+    count, width = along.shape[1], window.shape[1]
+    mark[:] = 0.0
+    total, flat = 0.0, 0.0
+    for across in range(width):
         mean = 0.0
         for level in range(len(window)):
             mean += window[level, across] / len(window)
-        for wave in range(along.shape[1]):
-            mark[wave * window.shape[1] + across] = 0.0
+        if across:
+            mark[count * width + across] = np.float32(mean)
+            flat += mean * mean
         for level in range(len(window)):
             value = window[level, across] - mean
             total += value * value
-            for wave in range(along.shape[1]):
-                mark[wave * window.shape[1] + across] += np.float32(value * along[level, wave])
+            for wave in range(count):
+                mark[wave * width + across] += np.float32(value * along[level, wave])
     size = np.float32(max(np.sqrt(total), 1e-3))
-    for place in range(len(mark)):
+    scale = np.float32(weight / max(np.sqrt(flat), 1e-3))
+    for place in range(count * width, len(mark)):
+        mark[place] *= scale
+    for place in range(count * width):
         mark[place] /= size
+
+
+@compiled
+def close_pairs(
+    points: Voxels, strips: Integers, part: tuple[int, int], radius: float, found: Integers
+) -> int:
+    """The pairs of points at most `radius` apart; how many, which may be more than there is room for.
+
+    Args:
+        points: A row each of at least three axes, sorted by strip and within one by the first axis. A strip
+            is `radius` wide along the second axis: what is close to a point lies in its own or the next.
+        strips: Strip n holds the points from strips[n] to strips[n + 1].
+        part: First and last + 1 of the points whose pairs are sought.
+        radius: The largest distance.
+        found: Two columns, filled as far as it goes.
+    """
+    count, strip, own = 0, 0, np.ascontiguousarray(points[:, :3].T)
+    for one in range(part[0], part[1]):
+        while one >= strips[strip + 1]:
+            strip += 1
+        count = _close_to(points, own, one, (one + 1, strips[strip + 1]), radius, found, count)
+        if strip + 2 < len(strips):
+            first, stop = strips[strip + 1], strips[strip + 2]
+            first += np.searchsorted(own[0, first:stop], own[0, one] - np.float32(radius))
+            count = _close_to(points, own, one, (first, stop), radius, found, count)
+    return count
+
+
+@compiled
+def _close_to(  # noqa: PLR0913 - a loop taken out of another
+    points: Voxels,
+    own: Voxels,
+    one: int,
+    part: tuple[int, int],
+    radius: float,
+    found: Integers,
+    count: int,
+) -> int:
+    """Add the points of a stretch of one strip that are close to a point; how many there are then."""
+    most, reach = np.float32(radius * radius), own[0, one] + np.float32(radius)
+    x, y, z = own[0, one], own[1, one], own[2, one]
+    for other in range(part[0], part[1]):
+        if own[0, other] > reach:
+            break
+        # Three axes at once: most pairs end here, and one branch is foreseen better than three.
+        a, b, c = own[0, other] - x, own[1, other] - y, own[2, other] - z
+        distance = a * a + b * b + c * c
+        if distance > most:
+            continue
+        for axis in range(3, points.shape[1]):
+            step = points[other, axis] - points[one, axis]
+            distance += step * step
+            if distance > most:
+                break
+        if distance <= most:
+            if count < len(found):
+                found[count, 0], found[count, 1] = one, other
+            count += 1
+    return count
 
 
 @compiled
