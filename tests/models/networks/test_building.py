@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from wirsung.errors import CheckpointError
-from wirsung.models.networks import build_architecture
+from wirsung.errors import CheckpointError, ConfigError
+from wirsung.models.networks import build_architecture, build_network
+from wirsung.models.networks.topology import plan_of_patch
 from wirsung.models.plans import Architecture, parse_plans
 
 RESIDUAL = {
@@ -78,3 +79,32 @@ def test_arguments_that_make_no_network_are_refused():
     wrong = {**RESIDUAL, "n_stages": 4}
     with pytest.raises(CheckpointError, match="no valid ResidualEncoderUNet"):
         build_architecture(Architecture("ResidualEncoderUNet", wrong, IMPORTED), channels=1, classes=2)
+
+
+def test_a_name_and_plans_give_the_network_that_nnunet_would_plan(plans_content):
+    plans = parse_plans(plans_content)
+    network = build_network("nnunet", plans, channels=1, classes=3, deep_supervision=True)
+    found = network(torch.randn(1, 1, 16, 16, 16))
+    assert [tuple(item.shape[1:]) for item in found] == [(3, 16, 16, 16), (3, 8, 8, 8)]
+    # The features are the plan's, two convolutions a stage are the network's.
+    assert network.encoder.output_channels == [4, 8, 8]
+
+
+def test_arguments_take_the_place_of_the_plans():
+    plan = plan_of_patch((32, 32, 32), features=(4, 8))
+    wider = build_network("nnunet", plan, 1, 2, arguments={"features_per_stage": [6, 7, 8, 9]})
+    assert wider.encoder.output_channels == [6, 7, 8, 9]
+
+
+def test_an_argument_that_the_network_does_not_take_is_named_with_the_near_ones():
+    plan = plan_of_patch((32, 32, 32), features=(4, 8))
+    with pytest.raises(ConfigError, match=r"unetr has no argument 'featur_size'. Did you mean feature_size"):
+        build_network("unetr", plan, 1, 2, arguments={"featur_size": 4})
+
+
+def test_an_unknown_name_and_wanted_deep_supervision_are_refused():
+    plan = plan_of_patch((32, 32, 32), features=(4, 8))
+    with pytest.raises(ConfigError, match=r"no network named 'nnunt'. Did you mean nnunet"):
+        build_network("nnunt", plan, 1, 2)
+    with pytest.raises(ConfigError, match="unetr has no deep supervision"):
+        build_network("unetr", plan, 1, 2, deep_supervision=True)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from wirsung.errors import CheckpointError, ConfigError, ImageError, near_names
@@ -47,8 +48,18 @@ def build_network(
         msg = f"The network {name} has no deep supervision. Build it without."
         raise ConfigError(msg)
     fitted = architecture_of(item, configuration)
+    _check_arguments(item, arguments or {})
     wanted = replace(fitted, arguments={**fitted.arguments, **(arguments or {})})
     return build_architecture(wanted, channels=channels, classes=classes, deep_supervision=deep_supervision)
+
+
+def _check_arguments(item: Entry, arguments: Mapping[str, Any]) -> None:
+    """Refuse what the class does not take."""
+    known = [name for name in signature(item.load()).parameters if name != "self"]
+    for name in arguments:
+        if name not in known:
+            msg = f"The network {item.name} has no argument {name!r}. {near_names(name, known)}"
+            raise ConfigError(msg)
 
 
 def architecture_of(item: Entry, configuration: Configuration) -> Architecture:
