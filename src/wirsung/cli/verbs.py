@@ -159,6 +159,12 @@ _ALL = (
         "wirsung.models.importing:run",
     ),
     Verb(
+        "models embed",
+        "write class embeddings for the Universal Model, with an installed CLIP",
+        "wirsung.models.networks.class_embeddings_clip:EmbedSettings",
+        "wirsung.models.networks.class_embeddings_clip:embed_classes",
+    ),
+    Verb(
         "models export",
         "write a model for nnU-Net's own command line, or as ONNX",
         "wirsung.models.transfer_settings:ExportSettings",

@@ -52,7 +52,7 @@ def write_onnx(path: Path, network: nn.Module, facts: Facts) -> float:
     """
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:
-        msg = f"ONNX needs {' and '.join(missing)}. Install with: pip install {' '.join(missing)}"
+        msg = f"ONNX needs {' and '.join(missing)}. Install with: pip install 'wirsung[onnx]'"
         raise MissingDependencyError(msg)
     size = sum(tensor.numel() * tensor.element_size() for tensor in network.state_dict().values())
     if size > _MOST_BYTES:

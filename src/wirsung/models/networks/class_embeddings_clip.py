@@ -40,7 +40,21 @@ class EmbedSettings:
     """Which package's CLIP; auto takes the one that is installed."""
 
 
-def embed_classes(settings: EmbedSettings) -> ClassEmbeddings:
+@dataclass(frozen=True)
+class Embedded:
+    """What was written."""
+
+    out: Path
+    found: ClassEmbeddings
+
+    @property
+    def lines(self) -> list[str]:
+        """For people."""
+        count = len(self.found.vectors)
+        return [f"{self.out}: {count} classes, {self.found.width} numbers each, by {self.found.origin!r}"]
+
+
+def embed_classes(settings: EmbedSettings) -> Embedded:
     """Embed the classes and write the file.
 
     Raises:
@@ -51,7 +65,7 @@ def embed_classes(settings: EmbedSettings) -> ClassEmbeddings:
     encode, origin = text_encoder(settings.encoder)
     found = embed(names, encode, settings.template, origin)
     write_class_embeddings(settings.out, found)
-    return found
+    return Embedded(settings.out, found)
 
 
 def embed(names: Sequence[str], encode: TextEncoder, template: str, origin: str) -> ClassEmbeddings:
