@@ -92,16 +92,18 @@ def test_a_mark_holds_the_mean_of_its_window_without_constant_and_size():
 def test_close_pairs_are_those_of_scipy(room):
     radius = 0.3
     points = np.random.default_rng(0).normal(size=(400, 3)).astype(np.float32)
-    strip = np.floor((points[:, 1] - points[:, 1].min()) / radius).astype(int)
-    points = points[np.lexsort((points[:, 0], strip))]
-    strips = np.searchsorted(np.sort(strip), np.arange(strip.max() + 2))
+    places = np.floor((points[:, 1:] - points[:, 1:].min(axis=0)) / radius).astype(int) + 1
+    high, wide = places.max(axis=0) + 2
+    cell = places[:, 0] * wide + places[:, 1]
+    points = points[np.lexsort((points[:, 0], cell))]
+    cells = np.searchsorted(np.sort(cell), np.arange((high + 1) * wide)).reshape(high + 1, wide)
     found = np.zeros((room, 2), np.int64)
     parts = [(0, 150), (150, 400)]
-    counts = [close_pairs(points, strips, part, radius, found) for part in parts]
+    counts = [close_pairs(points, cells, part, radius, found) for part in parts]
     expected = cKDTree(points).query_pairs(radius)
     assert sum(counts) == len(expected)
     if room > len(expected):
         rows = []
         for part in parts:
-            rows += found[: close_pairs(points, strips, part, radius, found)].tolist()
+            rows += found[: close_pairs(points, cells, part, radius, found)].tolist()
         assert {tuple(sorted(row)) for row in rows} == expected

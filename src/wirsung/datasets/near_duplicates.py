@@ -229,9 +229,9 @@ def _candidates(
         chosen = np.flatnonzero(keys[:, 2] == kind)
         if len(chosen) < 2:
             continue
-        points, strips, order = _in_strips(marks[chosen])
+        points, cells, order = _in_cells(marks[chosen])
         bounds = np.linspace(0, len(points), 4 * workers + 1).astype(int).tolist()
-        parts = threads.map(partial(_close, points, strips), pairwise(bounds))
+        parts = threads.map(partial(_close, points, cells), pairwise(bounds))
         pairs = keys[chosen[order]][np.concatenate(list(parts))]  # pair, one or other, scan and level
         pairs = pairs[pairs[:, 0, 0] != pairs[:, 1, 0]]
         swapped = pairs[:, 0, 0] > pairs[:, 1, 0]
@@ -241,23 +241,25 @@ def _candidates(
     return found
 
 
-def _in_strips(marks: _Floats) -> tuple[_Floats, _Integers, _Integers]:
-    """The marks along the axes in which they differ most, as `close_pairs` takes them; strips; order."""
+def _in_cells(marks: _Floats) -> tuple[_Floats, _Integers, _Integers]:
+    """The marks along the axes in which they differ most, as `close_pairs` takes them; cells; order."""
     sample = marks[:: max(1, len(marks) // _SAMPLE)]
     axes = np.linalg.eigh(np.cov(sample.T))[1][:, ::-1].astype(np.float32)
     turned = marks @ axes
-    strip = np.floor((turned[:, 1] - turned[:, 1].min()) / _RADIUS).astype(np.int64)
-    order = np.lexsort((turned[:, 0], strip))
-    strips = np.searchsorted(strip[order], np.arange(strip.max() + 2))
-    return np.ascontiguousarray(turned[order]), strips, order
+    places = np.floor((turned[:, 1:3] - turned[:, 1:3].min(axis=0)) / _RADIUS).astype(np.int64) + 1
+    high, wide = (places.max(axis=0) + 2).tolist()
+    cell = places[:, 0] * wide + places[:, 1]
+    order = np.lexsort((turned[:, 0], cell))
+    starts = np.searchsorted(cell[order], np.arange((high + 1) * wide))
+    return np.ascontiguousarray(turned[order]), starts.reshape(high + 1, wide), order
 
 
-def _close(points: _Floats, strips: _Integers, part: tuple[int, int]) -> _Integers:
+def _close(points: _Floats, cells: _Integers, part: tuple[int, int]) -> _Integers:
     room = np.zeros((_ROOM, 2), np.int64)
-    count = close_pairs(points, strips, part, _RADIUS, room)
+    count = close_pairs(points, cells, part, _RADIUS, room)
     if count > len(room):
         room = np.zeros((count, 2), np.int64)
-        close_pairs(points, strips, part, _RADIUS, room)
+        close_pairs(points, cells, part, _RADIUS, room)
     return room[:count]
 
 

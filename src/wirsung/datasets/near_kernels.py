@@ -121,25 +121,26 @@ def _mark(window: Voxels, along: Voxels, weight: float, mark: Voxels) -> None:
 
 @compiled
 def close_pairs(
-    points: Voxels, strips: Integers, part: tuple[int, int], radius: float, found: Integers
+    points: Voxels, cells: Integers, part: tuple[int, int], radius: float, found: Integers
 ) -> int:
     """The pairs of points at most `radius` apart; how many, which may be more than there is room for.
 
     Args:
-        points: A row each of at least three axes, sorted by strip and within one by the first axis. A strip
-            is `radius` wide along the second axis: what is close to a point lies in its own or the next.
-        strips: Strip n holds the points from strips[n] to strips[n + 1].
+        points: A row each of at least three axes, sorted by cell and within one by the first axis. A cell
+            is `radius` wide along the second and third axis: what is close to a point lies in its or beside.
+        cells: Along the second and third axis, the first point of each cell; the outermost cells are empty.
         part: First and last + 1 of the points whose pairs are sought.
         radius: The largest distance.
         found: Two columns, filled as far as it goes.
     """
-    count, strip, own = 0, 0, np.ascontiguousarray(points[:, :3].T)
+    count, cell, across = 0, 0, cells.shape[1]
+    starts, own = cells.reshape(-1), np.ascontiguousarray(points[:, :3].T)
     for one in range(part[0], part[1]):
-        while one >= strips[strip + 1]:
-            strip += 1
-        count = _close_to(points, own, one, (one + 1, strips[strip + 1]), radius, found, count)
-        if strip + 2 < len(strips):
-            first, stop = strips[strip + 1], strips[strip + 2]
+        while one >= starts[cell + 1]:
+            cell += 1
+        count = _close_to(points, own, one, (one + 1, starts[cell + 1]), radius, found, count)
+        for beside in (1, across - 1, across, across + 1):
+            first, stop = starts[cell + beside], starts[cell + beside + 1]
             first += np.searchsorted(own[0, first:stop], own[0, one] - np.float32(radius))
             count = _close_to(points, own, one, (first, stop), radius, found, count)
     return count
@@ -155,7 +156,7 @@ def _close_to(  # noqa: PLR0913 - a loop taken out of another
     found: Integers,
     count: int,
 ) -> int:
-    """Add the points of a stretch of one strip that are close to a point; how many there are then."""
+    """Add the points of a stretch of one cell that are close to a point; how many there are then."""
     most, reach = np.float32(radius * radius), own[0, one] + np.float32(radius)
     x, y, z = own[0, one], own[1, one], own[2, one]
     for other in range(part[0], part[1]):
