@@ -42,7 +42,7 @@ _WEIGHT = 2.0
 _KINDS = 2
 _RADIUS = 0.24
 _AROUND = 2
-_FEWEST_KEYS = 2
+_FEWEST_KEYS = 1
 _LEAST_VARIANCE = 1.0
 _FARTHEST = 8.0
 _SAMPLE = 20_000
@@ -230,7 +230,7 @@ def _candidates(
         if len(chosen) < 2:
             continue
         points, cells, order = _in_cells(marks[chosen])
-        bounds = np.linspace(0, len(points), 4 * workers + 1).astype(int).tolist()
+        bounds = np.linspace(0, len(points), 32 * workers + 1).astype(int).tolist()
         parts = threads.map(partial(_close, points, cells), pairwise(bounds))
         pairs = keys[chosen[order]][np.concatenate(list(parts))]  # pair, one or other, scan and level
         pairs = pairs[pairs[:, 0, 0] != pairs[:, 1, 0]]
