@@ -39,6 +39,13 @@ COPIES = {
     "turned": lambda v: reorient(v, "SAL"),
     "cropped by 10 slices below": lambda v: Volume(v.voxels[:, :, 10:], v.affine),
     "cropped by 10 slices above": lambda v: Volume(v.voxels[:, :, :-10], v.affine),
+    "cropped at the side": lambda v: Volume(v.voxels[3:-2, 2:, :], v.affine),
+    "saved anew with another origin": lambda v: Volume(
+        v.voxels.astype(np.float32), v.affine + np.outer([9, 7, -80, 0], [0, 0, 0, 1])
+    ),
+    "noisier": lambda v: v.with_voxels(
+        (v.voxels + np.random.default_rng(0).normal(0, 15, v.shape)).astype(np.int16)
+    ),
     "clipped to soft tissue": lambda v: v.with_voxels(np.clip(v.voxels, -160, 240)),
     "coarser, by the nearest": lambda v: resampled(v, (0.6, 0.6, 0.7), 0),
     "finer, cubic": lambda v: resampled(v, (1.4, 1.4, 1.5), 3),

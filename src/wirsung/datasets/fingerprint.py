@@ -5,13 +5,11 @@ around the body's middle, level by level along it, which two copies of a scan sh
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
-from scipy.spatial import cKDTree
 
 from wirsung.imaging.arrays import Voxels
 from wirsung.imaging.file_order import in_file_order
@@ -36,11 +34,6 @@ FEWEST_LEVELS = 12
 LEAST_OVERLAP = 0.6
 """Of the shorter scan."""
 _PERCENTILES = (1.0, 99.0)
-_ANCHORS = (0.3, 0.4, 0.5, 0.6, 0.7)
-"""Where along a scan its levels are looked for among those of all others."""
-_FEWEST_ANCHORS = 2
-_SLACK = 1.2
-"""A level may differ by more than the whole: in a copy of other slices it lies up to 1.5 mm off."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,15 +46,6 @@ class Fingerprint:
     levels: NDArray[np.float32]
     """Level, block: HU from -200 to 300, and for MR the same span over its own brightness."""
     is_ct: bool
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Two scans that are nearly the same."""
-
-    one: str
-    other: str
-    distance_hu: float
 
 
 def rps_sha256(volume: Volume, *, is_ct: bool) -> str:
@@ -128,80 +112,6 @@ def fingerprint(volume: Volume, *, is_ct: bool) -> Fingerprint | None:
     profile = np.array(means, dtype=np.float64).reshape(len(means), -1)
     span = RANGE_HU[1] - RANGE_HU[0]
     return Fingerprint((_even(profile, turned.spacing_mm[2]) * span + RANGE_HU[0]).astype(np.float32), is_ct)
-
-
-def distance_hu(one: Fingerprint, other: Fingerprint) -> float:
-    """The mean difference of two scans' blocks at their best shift along the body, in HU.
-
-    Infinite where they overlap too little, or one is CT and the other is not.
-
-    Example:
-        >>> levels = np.arange(40, dtype=np.float32)[:, None] * np.ones(64, np.float32)
-        >>> whole, part = Fingerprint(levels, True), Fingerprint(levels[10:], True)
-        >>> distance_hu(whole, part)
-        0.0
-    """
-    if one.is_ct != other.is_ct:
-        return float("inf")
-    a, b = one.levels, other.levels
-    least = max(FEWEST_LEVELS, int(np.ceil(LEAST_OVERLAP * min(len(a), len(b)))))
-    best = float("inf")
-    for shift in range(least - len(b), len(a) - least + 1):
-        first, second = a[max(shift, 0) :], b[max(-shift, 0) :]
-        shared = min(len(first), len(second))
-        best = min(best, float(np.abs(first[:shared] - second[:shared]).mean()))
-    return best
-
-
-def near_pairs(
-    fingerprints: Mapping[str, Fingerprint], threshold_hu: float, among: Sequence[str] | None = None
-) -> list[Pair]:
-    """Every two scans whose distance is at most the threshold, sorted.
-
-    Only scans that have a level in common are compared in full, so that it is a search and not all pairs.
-
-    Args:
-        fingerprints: By name.
-        threshold_hu: See `distance_hu`.
-        among: Names of which a pair must hold one; all by default.
-    """
-    found: dict[tuple[str, str], float] = {}
-    for kind in (True, False):
-        group = {name: item for name, item in fingerprints.items() if item.is_ct is kind}
-        asked = [name for name in (among if among is not None else group) if name in group]
-        for one, other in _candidates(group, asked, threshold_hu):
-            pair = min(one, other), max(one, other)
-            if pair not in found:
-                found[pair] = distance_hu(group[one], group[other])
-    close = [Pair(*pair, distance) for pair, distance in found.items() if distance <= threshold_hu]
-    return sorted(close, key=lambda item: (item.one, item.other))
-
-
-def _candidates(
-    group: Mapping[str, Fingerprint], asked: Sequence[str], threshold_hu: float
-) -> list[tuple[str, str]]:
-    if len(group) < 2 or not asked:
-        return []
-    names = list(group)
-    levels = np.concatenate([_coarse(item.levels) for item in group.values()])
-    owners = np.repeat(np.arange(len(names)), [len(item.levels) for item in group.values()])
-    tree = cKDTree(levels)
-    radius = _SLACK * threshold_hu * np.sqrt(levels.shape[1])
-    pairs: set[tuple[str, str]] = set()
-    for name in asked:
-        own = _coarse(group[name].levels)
-        anchors = own[[int(place * (len(own) - 1)) for place in _ANCHORS]]
-        hits = [np.unique(owners[near]) for near in tree.query_ball_point(anchors, radius)]
-        often = np.bincount(np.concatenate(hits), minlength=len(names)) >= _FEWEST_ANCHORS
-        pairs.update((name, names[owner]) for owner in np.flatnonzero(often) if names[owner] != name)
-    return sorted(pairs)
-
-
-def _coarse(levels: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Means of two by two blocks."""
-    half = BLOCKS // 2
-    means = levels.reshape(len(levels), half, 2, half, 2).mean(axis=(2, 4), dtype=np.float32)
-    return np.asarray(means.reshape(len(levels), -1), dtype=np.float32)
 
 
 def _range(voxels: Voxels, *, is_ct: bool) -> tuple[float, float, float]:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from wirsung.anatomy.standard import rule
 from wirsung.curation.findings import Findings
-from wirsung.datasets.fingerprint import Fingerprint, fingerprint, near_pairs, rps_sha256
+from wirsung.datasets.fingerprint import Fingerprint, fingerprint, rps_sha256
 from wirsung.datasets.layout import Case
+from wirsung.datasets.near_duplicates import NEAR, Profiles, find_near
 from wirsung.imaging.orientation import reorient
 
 
@@ -63,7 +64,7 @@ def find_duplicates(scans: Sequence[Scan]) -> dict[str, Findings]:
     for name, same in exact.items():
         _tell(found, by_name[name], [by_name[other] for other in same], "duplicate", None)
     marks = {name: scan.fingerprint for name, scan in by_name.items() if scan.fingerprint is not None}
-    for name, near in _near(marks, [scan.name for scan in scans if not scan.dataset], exact).items():
+    for name, near in _near(marks, exact).items():
         if not by_name[name].dataset:
             others = [by_name[other] for other in near]
             _tell(found, by_name[name], others, "near_duplicate", min(near.values()))
@@ -83,17 +84,17 @@ def _same(scans: Sequence[Scan]) -> dict[str, list[str]]:
     }
 
 
-def _near(
-    marks: Mapping[str, Fingerprint], own: Sequence[str], exact: Mapping[str, list[str]]
-) -> dict[str, dict[str, float]]:
-    """By name, the others that are nearly but not exactly the same, and how near."""
-    threshold = rule("near_duplicate").threshold or 0.0
+def _near(marks: Mapping[str, Fingerprint], exact: Mapping[str, list[str]]) -> dict[str, dict[str, float]]:
+    """By name, the others that are nearly but not exactly the same, and how unlike they are."""
+    threshold = rule("near_duplicate").threshold or NEAR
+    names = list(marks)
     found: dict[str, dict[str, float]] = {}
-    for pair in near_pairs(marks, threshold, own):
-        if pair.other in exact.get(pair.one, ()) or pair.one in exact.get(pair.other, ()):
+    for pair in find_near(Profiles.of(list(marks.values())), threshold=threshold):
+        one, other = names[pair.one], names[pair.other]
+        if other in exact.get(one, ()) or one in exact.get(other, ()):
             continue
-        found.setdefault(pair.one, {})[pair.other] = pair.distance_hu
-        found.setdefault(pair.other, {})[pair.one] = pair.distance_hu
+        found.setdefault(one, {})[other] = pair.unlikeness
+        found.setdefault(other, {})[one] = pair.unlikeness
     return found
 
 
