@@ -65,3 +65,25 @@ def _address_in(file):
         except (OSError, ValueError):
             time.sleep(0.05)
     pytest.fail("the scheduler did not start")
+
+
+@pytest.fixture
+def imported(tmp_path):
+    """A function that imports the small fake of a source and returns the dataset's folder."""
+
+    def bring(source, build=None):
+        from wirsung.datasets.importing.run import import_source
+        from wirsung.datasets.importing.settings import ImportSettings
+
+        folder = str(ROOT / "tests/datasets/importing")
+        if folder not in sys.path:
+            sys.path.insert(0, folder)
+        from source_fakes import FAKES
+
+        raw = tmp_path / "raw"
+        build = build or next(fake.build for fake in FAKES if fake.source == source)
+        build(raw)
+        import_source(ImportSettings(source, raw, tmp_path / "imported"))
+        return tmp_path / "imported"
+
+    return bring

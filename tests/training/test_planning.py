@@ -153,3 +153,15 @@ def test_a_missing_extra_is_said_before_any_work(monkeypatch):
     with pytest.raises(MissingDependencyError, match=r"unetr needs monai.*wirsung\[zoo\]"):
         require_network("unetr")
     require_network("nnunet")
+
+
+def test_mri_of_an_unknown_sequence_is_normalised_by_its_own_mean(imported):
+    from nnunetv2.preprocessing.normalization.map_channel_name_to_normalization import (
+        get_normalization_scheme,
+    )
+
+    case = Dataset.open(imported("amos")).case("amos_0508")
+    assert case.modality == "mr"
+    (channel,) = label_table([case], choose_classes(scheme("amos"), [case]))["channel_names"].values()
+    assert get_normalization_scheme(channel).__name__ == "ZScoreNormalization"
+    assert get_normalization_scheme("CT").__name__ == "CTNormalization"

@@ -42,3 +42,20 @@ def test_the_state_changes_with_a_mask(tmp_path, patient):
     assert state_of(case) == before
     (tmp_path / "LabelTr" / "p0" / "segmentations" / "liver.nii.gz").unlink()
     assert state_of(case) != before
+
+
+def test_a_label_map_is_read_in_the_scheme_that_is_learnt(imported):
+    case = Dataset.open(imported("msd-pancreas")).case("pancreas_001")
+    arrays = read_case(case, choose_classes(scheme("pants-2"), [case], {case.id: {*case.structure_names()}}))
+    # (z, y, x) of an RPS volume: the file's first voxels lie along its own first axis, from left to right.
+    assert sorted(arrays.labels[arrays.labels > 0].tolist()) == [1, 2]
+    assert arrays.labels.shape == arrays.image.shape[1:] == (4, 4, 4)
+
+
+def test_the_state_changes_with_a_label_map(imported):
+    case = Dataset.open(imported("msd-pancreas")).case("pancreas_001")
+    before = state_of(case)
+    assert state_of(case) == before
+    path = case.label_map_path.resolve()
+    write_nifti(path, Volume(np.ones((4, 4, 4), np.uint8), np.eye(4)))
+    assert state_of(case) != before

@@ -210,7 +210,7 @@ def _read_image(task: CaseTask) -> _Image:
     modality: Modality = "ct"
     if not series.is_ct:
         modality = told or task.modality
-    if (series.is_ct and told in ("t1", "t2")) or (not series.is_ct and modality == "ct"):
+    if (series.is_ct and told not in (None, "ct")) or (not series.is_ct and modality == "ct"):
         what = "CT" if series.is_ct else "MR"
         msg = (
             f"Case {source.case}: MODALITY, {source.case} is {what} by its DICOM headers. Say so in "

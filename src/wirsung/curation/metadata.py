@@ -182,7 +182,7 @@ def _word(known: Mapping[str, Any]) -> Callable[[str], Any]:
 _COLUMNS: dict[str, tuple[Callable[[str], Any], str]] = {
     "patient": (_code(_PATIENT), "a code: letters, digits and . _ - with at least one digit"),
     "centre": (_code(_CENTRE), "a code: up to 32 letters, digits and . _ -"),
-    "modality": (_word({name: name for name in MODALITIES}), "ct, t1 or t2"),
+    "modality": (_word({name: name for name in MODALITIES}), "ct, t1, t2 or mr"),
     "phase": (canonical_phase, "non-contrast, arterial, pancreatic, venous or delayed"),
     "sex": (_word(_SEXES), "F, M or O"),
     "age_years": (_age, "a whole number of years from 0 to 130"),

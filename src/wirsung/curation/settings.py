@@ -23,8 +23,8 @@ class CurateSettings:
     """Put labels on another grid than their image's onto it, by nearest voxels; else they are refused."""
     even_spacing: bool = False
     """Put slices at uneven distances onto an even grid, linearly; else such a stack is refused."""
-    modality: Literal["ct", "t1", "t2"] = "ct"
-    """Of images whose file name and metadata.csv don't tell."""
+    modality: Literal["ct", "t1", "t2", "mr"] = "ct"
+    """Of images whose file name and metadata.csv don't tell; mr is MRI of a sequence that nobody told."""
     no_burned_in_text: tuple[str, ...] = ()
     """Cases suspected of text in the image, where somebody has seen that there is none."""
     clip_hu: tuple[int, int] | None = (-1000, 1000)

@@ -25,6 +25,8 @@ class Source:
     """A label map's file, or masks."""
     scheme: Scheme
     """Of the label map, or into which masks are painted; masks keep their overlaps where it is theirs."""
+    drawn: frozenset[str] | None = None
+    """What was drawn, where a dataset says so; a mask that is missing although it was drawn is empty."""
 
     @property
     def is_there(self) -> bool:
@@ -36,18 +38,26 @@ class Source:
         """Every file that is read."""
         if isinstance(self.place, Path):
             return [self.place]
-        return [self.place.mask_path(name) for name in self.place.structure_names()]
+        if isinstance(self.place, MaskFolder):
+            return [self.place.mask_path(name) for name in self.place.structure_names()]
+        # Labels that lie where their image does hang on its header too.
+        image = [self.place.image_path] if self.place.style.grid == "image" else []
+        return [*self.place.label_files, *image]
 
     @property
     def name(self) -> str:
         """Folder and file, for messages."""
         path = self.place if isinstance(self.place, Path) else self.place.mask_path("").parent
+        if isinstance(self.place, Case) and _is_foreign(self.place):
+            path = self.place.label_map_path if self.place.label_map_path.is_file() else path
         return f"{path.parent.name}/{path.name}"
 
     @property
     def present(self) -> tuple[str, ...] | None:
-        """The structures with a mask; None for a label map, which tells all of its scheme."""
-        return None if isinstance(self.place, Path) else self.place.structure_names()
+        """The structures that the case tells; None for a label map, which tells all of its scheme."""
+        if isinstance(self.place, Path):
+            return None
+        return self.place.structure_names() if self.drawn is None else tuple(sorted(self.drawn))
 
     def read(self, values: Collection[int] | None = None) -> "CaseLabels":
         """The labels.
@@ -62,6 +72,9 @@ class Source:
             return CaseLabels(read_labels(self.place, self.scheme), self.scheme)
         if self.scheme.name != MASKS:
             return CaseLabels(self.place.label_map(self.scheme), self.scheme)
+        if isinstance(self.place, Case) and _is_foreign(self.place):
+            codes = self.place.codes()
+            return CaseLabels(codes.volume, self.scheme, codes)
         folder = self.place
         if isinstance(folder, Case):
             folder = MaskFolder(folder.id, folder.mask_path("").parent)
@@ -105,6 +118,11 @@ class CaseLabels:
         small = table.reshape(-1).astype(np.uint8 if patterns.shape[1] <= 256 else np.uint16)
         values = [tuple(np.flatnonzero(row).tolist()) for row in patterns]
         return self.volume.with_voxels(small[self.volume.voxels]), values
+
+
+def _is_foreign(case: Case) -> bool:
+    """Whether masks are made of something else than one file each: a label map, or several masks."""
+    return bool(case.style.scheme_name or case.style.unions)
 
 
 def read_labels(path: Path, scheme: Scheme) -> Volume:

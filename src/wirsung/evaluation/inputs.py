@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from wirsung.anatomy.schemes import Scheme, scheme
+from wirsung.datasets.annotated import annotated_structures
 from wirsung.datasets.layout import Case, Dataset, is_dataset
 from wirsung.datasets.manifest import manifest_rows
 from wirsung.errors import ConfigError, ManifestError
@@ -64,6 +65,8 @@ class Reference:
     """Of the label maps; None for masks, which are painted in the scheme of a prediction's label maps."""
     structures: frozenset[str] | None = None
     """What there are masks of; None for label maps, where every value of the scheme counts."""
+    drawn: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """By case what was drawn, where a dataset says so."""
     patients: Mapping[str, str] = field(default_factory=dict)
     centres: Mapping[str, str] = field(default_factory=dict)
     by_class: bool = False
@@ -77,7 +80,7 @@ class Reference:
 
     def source(self, case: str, method: Method) -> Source:
         """Where the reference of that case lies, and how it is read for that method."""
-        return Source(self.cases[case], self.scheme_for(method))
+        return Source(self.cases[case], self.scheme_for(method), self.drawn.get(case))
 
     def views_for(self, method: Method) -> tuple[tuple[View, ...], tuple[str, ...]]:
         """What the method is scored on, and the structures left out since no reference annotates them."""
@@ -206,10 +209,12 @@ def _structures(masks: Mapping[str, MaskFolder]) -> frozenset[str]:
 def _dataset_reference(root: Path) -> Reference:
     dataset = Dataset.open(root)
     rows = manifest_rows(dataset)
+    drawn = {case: names for case, names in annotated_structures(dataset).items() if names}
     return Reference(
         dataset.name,
-        {case.id: case for case in dataset.cases if case.has_labels},
-        structures=frozenset(dataset.structure_names()),
+        {case.id: case for case in dataset.cases if case.id in drawn},
+        structures=frozenset().union(*drawn.values()),
+        drawn=drawn,
         patients={row.case: row.patient for row in rows},
         centres={row.case: row.centre for row in rows if row.centre},
     )

@@ -11,12 +11,22 @@ from typing import Any
 from wirsung import __version__
 from wirsung.compute.atomic import write_text
 from wirsung.compute.cases import Skip
+from wirsung.datasets.layout import Case
 from wirsung.errors import ImageError, ManifestError
-from wirsung.evaluation.case import LESION, CaseName, Pair, lesion_probability, lesions_of, score_case
+from wirsung.evaluation.case import (
+    LESION,
+    CaseName,
+    Pair,
+    lesion_probability,
+    lesions_of,
+    score_case,
+    unscored,
+)
 from wirsung.evaluation.case_labels import CaseLabels, Source, check_values
 from wirsung.evaluation.grids import on_grid_of
 from wirsung.evaluation.lesions import CaseLesions
 from wirsung.evaluation.scores import Score
+from wirsung.evaluation.undefined import Reason
 from wirsung.evaluation.views import View, is_annotated
 from wirsung.imaging.nifti import read_image
 from wirsung.imaging.volume import Volume
@@ -68,8 +78,12 @@ def score_task(task: Task) -> CaseScores:
     kept = _kept(task.record, stamp)
     if kept is not None:
         raise Skip(kept)
-    reference, prediction, note = read_sides(task.reference, task.prediction, case, resample=task.resample)
     annotated, predicted = _told(task.reference, task.views), _told(task.prediction, task.views)
+    if not annotated and isinstance(task.reference.place, Case):
+        found = CaseScores(tuple(_none_annotated(task)))
+        _keep(task.record, stamp, found)
+        return found
+    reference, prediction, note = read_sides(task.reference, task.prediction, case, resample=task.resample)
     told = {"annotated": annotated, "predicted": predicted}
     probability = _probability(task, reference.volume) if _tells_lesion(task, annotated) else None
     rows: list[Score] = []
@@ -144,7 +158,7 @@ def fingerprint(task: Task) -> str:
     files += [task.probability] if task.probability else []
     settings = [
         [task.name.case, task.name.method, task.name.protocol.sha256, task.resample],
-        asdict(task.reference.scheme),
+        [asdict(task.reference.scheme), sorted(task.reference.present or ())],
         asdict(task.prediction.scheme),
         list(map(asdict, task.views)),
     ]
@@ -158,6 +172,12 @@ def _told(source: Source, views: Sequence[View]) -> frozenset[str] | None:
     if present is None:
         return None
     return frozenset(view.structure for view in views if is_annotated(view.structure, source.scheme, present))
+
+
+def _none_annotated(task: Task) -> Iterator[Score]:
+    """The rows of a case of a dataset in which nobody drew what is scored."""
+    for view in task.views:
+        yield from unscored(task.name, view.structure, Reason.NOT_ANNOTATED)
 
 
 def _check(pair: Pair, task: Task) -> None:

@@ -47,6 +47,8 @@ def views(reference: Scheme, prediction: Scheme, *, by_class: bool = False) -> t
         if item.name in structures() or set(item.structures) <= set(shared):
             continue
         twins = [other for other in reference.classes if set(other.structures) == set(item.structures)]
+        if len(twins) > 1:  # such as a kidney, its tumours and its cysts
+            twins = [twin for twin in twins if twin.name == item.name]
         found += [View(item.name, (twin.value,), (item.value,)) for twin in twins]
     return tuple(found)
 
@@ -78,6 +80,12 @@ def _class_of(scheme: Scheme, structure: str) -> LabelClass | None:
         return None
 
 
+def _shares_structures(item: LabelClass, scheme: Scheme) -> bool:
+    """Whether other classes hold the rest of its structures, as lobes do of a lung."""
+    mine = set(item.structures)
+    return any(mine & set(other.structures) for other in scheme.classes if other != item)
+
+
 def is_annotated(structure_name: str, scheme: Scheme, present: Collection[str]) -> bool:
     """Whether a case with masks of the structures `present` annotates this one.
 
@@ -91,7 +99,11 @@ def is_annotated(structure_name: str, scheme: Scheme, present: Collection[str]) 
     """
     for item in scheme.classes:
         if item.name == structure_name and item.structures != (item.name,) and item.name not in structures():
-            return all(is_annotated(name, scheme, present) for name in item.structures)
+            # A foreign label map may have been drawn with the class as one, such as PANORAMA's arteries.
+            return item.name in present or (
+                not _shares_structures(item, scheme)
+                and all(is_annotated(name, scheme, present) for name in item.structures)
+            )
     if structure_name in present:
         return True
     group = structures()[structure_name].group if structure_name in structures() else None

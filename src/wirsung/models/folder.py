@@ -51,7 +51,7 @@ class Record:
     orientation: str
     """The axis order of the volumes that it learnt from, such as RPS."""
     modality: str
-    """ct, t1 or t2."""
+    """ct, t1, t2, or mr for MRI whose sequence nobody told."""
     network: str
     preset: str
     plan_key: str

@@ -1,6 +1,6 @@
 """What the network learns: the classes of a scheme that the dataset has masks for."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,7 @@ from wirsung.anatomy.schemes import LabelClass, Scheme
 from wirsung.anatomy.structures import structures
 from wirsung.datasets.layout import Case
 from wirsung.errors import LabelError
+from wirsung.training.undrawn import refuse_undrawn
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,16 @@ class Classes:
         return taken
 
 
-def choose_classes(scheme: Scheme, cases: Sequence[Case]) -> Classes:
+def choose_classes(
+    scheme: Scheme, cases: Sequence[Case], drawn: Mapping[str, Collection[str]] | None = None
+) -> Classes:
     """The scheme's classes that the cases have masks for.
+
+    Args:
+        scheme: What is to be learnt.
+        cases: What is learnt from.
+        drawn: By case what was drawn, where the dataset says so, as `datasets.annotated` tells it. Then every
+            class of the scheme must be drawn in every case: a voxel of it elsewhere would be a lie.
 
     Raises:
         LabelError: A case has no masks, or lacks one that others have: its voxels would be learnt as
@@ -49,6 +58,9 @@ def choose_classes(scheme: Scheme, cases: Sequence[Case]) -> Classes:
     """
     masks = {case.id: set(case.structure_names()) for case in cases}
     _refuse("no masks", [case for case, names in masks.items() if not names])
+    if drawn is not None:
+        refuse_undrawn(scheme, cases, drawn)
+        return Classes(scheme, tuple(sorted(scheme.classes, key=lambda item: item.value)))
     annotated = {name for names in masks.values() for name in names if scheme.class_of(name)}
     for name in sorted(annotated):
         without = [case for case, names in masks.items() if name not in names]

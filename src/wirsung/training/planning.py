@@ -25,7 +25,7 @@ from wirsung.training.workspace import CONFIGURATION, Workspace, silence
 
 R = TypeVar("R")
 
-CHANNELS = {"ct": "CT", "t1": "T1", "t2": "T2"}
+CHANNELS = {"ct": "CT", "t1": "T1", "t2": "T2", "mr": "MR"}
 """Modality to the channel name that nnU-Net chooses the normalisation by."""
 
 # nnU-Net draws 1e8 voxels over all cases; beyond half a million a case the percentiles stand still.

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from wirsung.datasets.foreign_labels import DRAWN_FILE
 from wirsung.datasets.layout import Case
 from wirsung.imaging.geometry import same_grid_as
 from wirsung.imaging.orientation import reorient
@@ -47,8 +48,7 @@ def read_case(case: Case, classes: Classes) -> CaseArrays:
 
 def state_of(case: Case) -> list[list[str | int]]:
     """Name, size and time of the case's files: what changes when the case does."""
-    folder = case.mask_path("x").parent
-    files = [case.image_path, *sorted(folder.glob("[!.]*.nii.gz"))]
+    files = [case.image_path, *sorted(case.label_files), case.label_folder / DRAWN_FILE]
     return [_state(path) for path in files if path.is_file()]
 
 

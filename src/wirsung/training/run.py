@@ -9,6 +9,7 @@ from typing import Any
 
 from wirsung.anatomy.schemes import scheme
 from wirsung.compute.atomic import write_json
+from wirsung.datasets.annotated import annotated_structures
 from wirsung.datasets.layout import Case, Dataset
 from wirsung.datasets.splits import SPLIT_FILE, Fold, read_split
 from wirsung.errors import ConfigError, ManifestError
@@ -85,7 +86,7 @@ def train(settings: TrainSettings) -> Trained:
 
     Raises:
         ManifestError: The dataset has no split, or a case of the split is missing.
-        LabelError: A case lacks masks.
+        LabelError: A case lacks masks, or a class of the scheme was not drawn in it.
         ConfigError: The fold does not exist, the folder holds a model of other data or settings, or the
             network can't take the planned patch.
         MissingDependencyError: A package that the network needs is not installed.
@@ -118,7 +119,8 @@ def _inputs(settings: TrainSettings) -> _Inputs:
     if len(modalities) > 1:
         msg = f"{dataset.root} mixes {' and '.join(modalities)}; a network learns one modality. Split it up."
         raise ManifestError(msg)
-    classes = choose_classes(scheme(settings.scheme), cases)
+    drawn = annotated_structures(dataset) if dataset.description.annotated else None
+    classes = choose_classes(scheme(settings.scheme), cases, drawn)
     plans = plan_key(settings, cases, classes.labels)
     return _Inputs(cases, fold, classes, plans, fold_key(settings, plans, fold))
 
