@@ -68,6 +68,6 @@ def test_the_patch_that_the_error_names_would_do(patch, divisor):
 
 
 def test_a_patch_too_small_to_halve_is_refused():
-    with pytest.raises(ConfigError, match=r"3 x 3 x 3 voxels is too small.*16 x 16 x 16 would do"):
+    with pytest.raises(ConfigError, match=r"3 x 3 x 3 voxels is too small.*8 x 8 x 8 would do"):
         topology_of(plan_of_patch((3, 3, 3)))
     assert len(topology_of(plan_of_patch((16, 16, 16))).strides) == 3

@@ -17,7 +17,7 @@ from wirsung.models.networks import nnunet
 from wirsung.models.networks.attention import cheaper
 from wirsung.models.networks.attention_block import AttentionBlock
 from wirsung.models.networks.topology import Topology, topology_of
-from wirsung.models.networks.unet_v1 import check_halved, check_stages
+from wirsung.models.networks.unet_v1 import check_stages
 from wirsung.models.plans import Configuration
 
 Encoder = Literal["plain", "residual"]
@@ -136,7 +136,6 @@ def fit(configuration: Configuration, attention: Attention = "auto") -> dict[str
             token at the bottleneck; the message says which patch would do.
     """
     topology = topology_of(configuration)
-    check_halved(topology, configuration.patch_size)
     tokens = tokens_of(configuration.patch_size, topology)
     if tokens[-1] < 2:
         doubled = " x ".join(str(2 * unit) for unit in topology.divisor)

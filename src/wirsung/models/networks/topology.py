@@ -47,10 +47,9 @@ def topology_of(configuration: Configuration) -> Topology:
             tuple(_shape(item) for item in said["strides"]),
         )
     if len(found.strides) < 2:
-        msg = (
-            f"A patch of {_by(configuration.patch_size)} voxels is too small to halve even once. "
-            "A patch of 16 x 16 x 16 would do."
-        )
+        patch = configuration.patch_size
+        near = _by((max(8, patch[0]), max(8, patch[1]), max(8, patch[2])))
+        msg = f"A patch of {_by(patch)} voxels is too small to halve even once. A patch of {near} would do."
         raise ConfigError(msg)
     check_divisible(configuration.patch_size, found.divisor, "nnU-Net's U-Net with these strides")
     return found

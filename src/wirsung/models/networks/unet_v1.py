@@ -13,8 +13,7 @@ import torch
 from dynamic_network_architectures.initialization.weight_init import InitWeights_He
 from torch import nn
 
-from wirsung.errors import ConfigError
-from wirsung.models.networks.topology import Topology, topology_of
+from wirsung.models.networks.topology import topology_of
 from wirsung.models.plans import Configuration, Shape
 
 DecoderKernels = Literal["deeper", "skip"]
@@ -150,7 +149,6 @@ def fit(configuration: Configuration) -> dict[str, Any]:
             which would do.
     """
     topology = topology_of(configuration)
-    check_halved(topology, configuration.patch_size)
     said = configuration.architecture.arguments
     return {
         "features_per_stage": list(topology.features),
@@ -169,18 +167,6 @@ def divisor_of(strides: Sequence[Sequence[int]]) -> Shape:
         (2, 4, 4)
     """
     return _shape([math.prod(int(item[axis]) for item in strides) for axis in range(3)])
-
-
-def check_halved(topology: Topology, patch: Shape) -> None:
-    """Do nothing where a U-Net has at least two stages.
-
-    Raises:
-        ConfigError: The patch is too small to be halved once.
-    """
-    if len(topology.strides) < 2:
-        said, near = (" x ".join(map(str, sizes)) for sizes in (patch, [max(8, size) for size in patch]))
-        msg = f"A patch of {said} voxels is too small to be halved once. A patch of {near} would do."
-        raise ConfigError(msg)
 
 
 def check_stages(
