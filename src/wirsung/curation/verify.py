@@ -12,6 +12,7 @@ import numpy as np
 
 from wirsung.compute.cases import Outcome, map_cases
 from wirsung.curation.settings import VerifySettings
+from wirsung.curation.verify_cataloged import CatalogedCase, Check, is_cataloged
 from wirsung.datasets.layout import COMBINED_FILE, MASK_FOLDER, SUFFIX, Case, Dataset
 from wirsung.datasets.manifest import MANIFEST_FILE, read_manifest, read_structures
 from wirsung.datasets.measure import sha256_of_mask, sha256_of_runs, sha256_of_voxels
@@ -25,6 +26,7 @@ _PART_BYTES = 1 << 20
 _PREFIX = 12
 """Digits of a checksum that are shown."""
 _REMEDY = "Curate the case again from its source, or take the file from a backup."
+_CATALOG_REMEDY = "Take the file from a backup or its source; if the change was meant, run wirsung catalog."
 
 
 @dataclass(frozen=True)
@@ -78,36 +80,46 @@ class _Task:
     row: Mapping[str, Any]
     masks: Mapping[str, str] = field(default_factory=dict)
     """Structure to checksum."""
+    is_cataloged: bool = False
+    """Imported or as released, so that the tables are the catalog's."""
 
 
 def verify(settings: VerifySettings) -> Verification:
     """Hold the image, each mask, the combined labels and the codes of each case against their checksums.
 
+    An imported dataset, or a release, is held against what `wirsung catalog` recorded of it.
+
     Raises:
         ManifestError: It is not a dataset, or has no tables to hold it against.
     """
     dataset = Dataset.open(settings.dataset)
+    cataloged = is_cataloged(dataset)
     rows = {row["case"]: row for row in read_manifest(dataset.root).to_pylist()}
     masks: dict[str, dict[str, str]] = {}
     for row in read_structures(dataset.root).select(["case", "structure", "runs_sha256"]).to_pylist():
         masks.setdefault(row["case"], {})[row["structure"]] = row["runs_sha256"]
-    tasks = {case.id: _Task(case, rows.get(case.id, {}), masks.get(case.id, {})) for case in dataset.cases}
+    tasks = {
+        case.id: _Task(case, rows.get(case.id, {}), masks.get(case.id, {}), cataloged)
+        for case in dataset.cases
+    }
     outcomes = map_cases(
         verify_case, tasks, workers=settings.workers, description="verify", cluster=settings.cluster
     )
-    return Verification([*map(_judged, outcomes), *map(_without_folder, sorted(set(rows) - set(tasks)))])
+    verb = "catalog" if cataloged else "curate"
+    gone = [_without_folder(case, verb) for case in sorted(set(rows) - set(tasks))]
+    return Verification([*map(_judged, outcomes), *gone])
 
 
 def verify_case(task: _Task) -> Checked:
     """Read all files of a case whole and compare."""
     case = task.case
+    if task.is_cataloged:
+        return _verify_cataloged(task)
     if not task.row:
         msg = f"Case {case.id} is not in {MANIFEST_FILE}, so it can't be verified. Run wirsung curate again."
         raise ManifestError(msg)
     image = case.image_path
-    checks: list[tuple[str, Callable[[], str], str | None]] = [
-        (image.name, lambda: _sha256_of_content(image), task.row["image_sha256"])
-    ]
+    checks: list[Check] = [(image.name, lambda: _sha256_of_content(image), task.row["image_sha256"])]
     masks = {name: case.mask_path(name) for name in sorted({*task.masks, *case.structure_names()})}
     runs: dict[str, Integers] = {}
     for name, path in masks.items():
@@ -123,7 +135,19 @@ def verify_case(task: _Task) -> Checked:
     return Checked(len(checks) - sum(not item.found for item in problems), problems)
 
 
-def _problems(case: str, checks: list[tuple[str, Callable[[], str], str | None]]) -> Iterator[Problem]:
+def _verify_cataloged(task: _Task) -> Checked:
+    """The image, and if it can be read the labels, which lie on its grid."""
+    held = CatalogedCase(task.case, task.row, task.masks)
+    checks = [held.image_check()]
+    problems = list(_problems(task.case.id, checks, _CATALOG_REMEDY))
+    if all(item.found for item in problems):
+        more = held.label_checks()
+        problems += _problems(task.case.id, more, _CATALOG_REMEDY)
+        checks += more
+    return Checked(len(checks) - sum(not item.found for item in problems), tuple(problems))
+
+
+def _problems(case: str, checks: list[Check], remedy: str = _REMEDY) -> Iterator[Problem]:
     for file, hashed, expected in checks:
         try:
             found = hashed()
@@ -134,7 +158,7 @@ def _problems(case: str, checks: list[tuple[str, Callable[[], str], str | None]]
             wanted = (
                 f"but {expected[:_PREFIX]} was written" if expected else "but the tables have none for it"
             )
-            msg = f"case {case}, {file}: its voxels have the checksum {found[:_PREFIX]}, {wanted}. {_REMEDY}"
+            msg = f"case {case}, {file}: its voxels have the checksum {found[:_PREFIX]}, {wanted}. {remedy}"
             yield Problem(case, file, msg, expected or "", found)
 
 
@@ -204,6 +228,6 @@ def _judged(outcome: Outcome[Checked]) -> Outcome[Checked]:
     return replace(outcome, status="failed", message=f"{problems[0].message}{more}")
 
 
-def _without_folder(case: str) -> Outcome[Checked]:
-    message = f"{MANIFEST_FILE} has case {case}, but there is no folder of it. Run wirsung curate again."
+def _without_folder(case: str, verb: str) -> Outcome[Checked]:
+    message = f"{MANIFEST_FILE} has case {case}, but there is no folder of it. Run wirsung {verb} again."
     return Outcome(case, "failed", message, Checked(0, (Problem(case, MANIFEST_FILE, message),)))

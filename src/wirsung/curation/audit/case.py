@@ -1,7 +1,7 @@
 """The audit of one case: read it once, measure, and apply every rule."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,10 +16,12 @@ from wirsung.curation.audit import (  # noqa: F401 - their rules register
 )
 from wirsung.curation.audit.combined_rules import judge_combined
 from wirsung.curation.audit.facts import gather
+from wirsung.curation.audit.foreign_map import read_label_map_codes
 from wirsung.curation.audit.judging import judge, mask_file
 from wirsung.curation.findings import Finding, Findings
 from wirsung.datasets.description import Description
 from wirsung.datasets.fingerprint import Fingerprint, fingerprint, rps_sha256
+from wirsung.datasets.foreign_labels import DRAWN_FILE
 from wirsung.datasets.layout import COMBINED_FILE, MASK_FOLDER, Case, is_case_id
 from wirsung.datasets.manifest import MANIFEST_FILE, STRUCTURES_FILE, ManifestRow
 from wirsung.datasets.measure import sha256_of_mask, sha256_of_voxels
@@ -51,8 +53,8 @@ class CaseAudit:
 
     @property
     def is_release(self) -> bool:
-        """Whether it is as downloaded, and not curated by us."""
-        return not self.description.created_by
+        """Whether it is as downloaded, or imported as such, and not curated by us."""
+        return not self.description.created_by or bool(self.description.source)
 
 
 @dataclass(frozen=True)
@@ -79,11 +81,19 @@ def audit_case(task: CaseAudit) -> Audited:
         facts = gather(codes, turned, task.row, is_ct=task.case.modality == "ct")
         judge(facts, task.case.image_path.name, found)
     _read_combined(task, image, codes if is_whole else None, found)
-    kept = tuple(item for item in found if item.rule not in task.ignored)
+    kept = tuple(_placed(item, task.case) for item in found if item.rule not in task.ignored)
     if turned is None:
         return Audited(kept)
     is_ct = task.case.modality == "ct"
     return Audited(kept, rps_sha256(turned, is_ct=is_ct), fingerprint(turned, is_ct=is_ct))
+
+
+def _placed(item: Finding, case: Case) -> Finding:
+    """The finding with the file that its mask is really read from: a label map, or the first of several."""
+    path = case.file_of(item.structure) if item.structure else case.label_folder
+    if item.file != mask_file(item.structure) or not path.is_file():
+        return item
+    return replace(item, file=path.relative_to(case.label_folder).as_posix())
 
 
 def _read_image(task: CaseAudit, found: Findings) -> Volume | None:
@@ -125,17 +135,21 @@ def _expect_masks(task: CaseAudit, found: Findings) -> None:
     names = task.case.structure_names()
     if not names and task.annotated:
         found.add("no_labels", MASK_FOLDER, "there are no masks, but other cases have some.")
-    for name in task.annotated if names else ():
+    # Where a case says itself what was drawn, what it lacks is no mistake.
+    is_told = (task.case.label_folder / DRAWN_FILE).is_file()
+    for name in task.annotated if names and not is_told else ():
         if name not in names:
             why = "there is no mask file, but other cases have one. Add it, or an empty one if absent."
             found.add("mask_missing", mask_file(name), why, structure=name)
     for name in names:
-        if name not in structures():
+        if name not in structures() and name not in task.description.annotated:
             found.add("mask_unknown", mask_file(name), "no such structure is registered.", structure=name)
 
 
 def _read_masks(task: CaseAudit, image: Volume | None, found: Findings) -> tuple[CodeVolume | None, bool]:
     """The masks that can be merged, and whether those are all."""
+    if task.case.label_files == (task.case.label_map_path,):
+        return read_label_map_codes(task.case, image, task.checksums, found)
     names = task.case.structure_names()
     read = 0
 
@@ -163,7 +177,7 @@ def _read_mask(task: CaseAudit, name: str, grid: Volume | None, found: Findings)
     """The mask on the image's grid; None where it is not one, or lies elsewhere."""
     file, about = mask_file(name), {"structure": name}
     try:
-        header = read_header(task.case.mask_path(name))
+        header = read_header(task.case.file_of(name))
         mask = task.case.mask(name)
     except LabelError as error:
         found.add("mask_not_binary", file, str(error), **about)
@@ -174,9 +188,12 @@ def _read_mask(task: CaseAudit, name: str, grid: Volume | None, found: Findings)
     if header.is_scaled:
         why = f"its values are scaled by {header.slope:.6g} with {header.intercept:.6g} added."
         found.add("mask_scaled", file, why, **about)
-    if task.checksums is not None and task.checksums.get(name) != sha256_of_mask(mask.voxels):
+    lying = mask if grid is None else _aligned(task, mask, grid, file, name, found)
+    # Curation hashes the mask as it is stored, the catalog as it lies on the image's grid.
+    hashed = lying if task.is_release and lying is not None else mask
+    if task.checksums is not None and task.checksums.get(name) != sha256_of_mask(hashed.voxels):
         found.add("mask_changed", file, f"its voxels are not those that {STRUCTURES_FILE} has.", **about)
-    return mask if grid is None else _aligned(task, mask, grid, file, name, found)
+    return lying
 
 
 def _aligned(
