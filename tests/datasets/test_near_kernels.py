@@ -91,8 +91,8 @@ def test_a_mark_holds_the_mean_of_its_window_without_constant_and_size():
 @pytest.mark.parametrize("room", [2, 10_000])
 def test_close_pairs_are_those_of_scipy(room):
     radius = 0.3
-    points = np.random.default_rng(0).normal(size=(400, 3)).astype(np.float32)
-    places = np.floor((points[:, 1:] - points[:, 1:].min(axis=0)) / radius).astype(int) + 1
+    points = np.random.default_rng(0).normal(size=(400, 8), scale=[1, 1, 1, *[0.05] * 5]).astype(np.float32)
+    places = np.floor((points[:, 1:3] - points[:, 1:3].min(axis=0)) / radius).astype(int) + 1
     high, wide = places.max(axis=0) + 2
     cell = places[:, 0] * wide + places[:, 1]
     points = points[np.lexsort((points[:, 0], cell))]

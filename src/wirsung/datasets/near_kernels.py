@@ -10,6 +10,10 @@ UNLIKE = 2.0
 """As far as two profiles can be from each other, and the answer where nothing can be said."""
 
 
+_AT_ONCE = 6
+"""Axes by which most pairs of marks are told apart."""
+
+
 @compiled
 def mark_scans(
     levels: Voxels,
@@ -126,7 +130,7 @@ def close_pairs(
     """The pairs of points at most `radius` apart; how many, which may be more than there is room for.
 
     Args:
-        points: A row each of at least three axes, sorted by cell and within one by the first axis. A cell
+        points: A row each of at least six axes, sorted by cell and within one by the first axis. A cell
             is `radius` wide along the second and third axis: what is close to a point lies in its or beside.
         cells: Along the second and third axis, the first point of each cell; the outermost cells are empty.
         part: First and last + 1 of the points whose pairs are sought.
@@ -134,40 +138,40 @@ def close_pairs(
         found: Two columns, filled as far as it goes.
     """
     count, cell, across = 0, 0, cells.shape[1]
-    starts, own = cells.reshape(-1), np.ascontiguousarray(points[:, :3].T)
+    starts, own = cells.reshape(-1), np.ascontiguousarray(points[:, :_AT_ONCE].T)
+    room = np.zeros(len(points), np.float32)
     for one in range(part[0], part[1]):
         while one >= starts[cell + 1]:
             cell += 1
-        count = _close_to(points, own, one, (one + 1, starts[cell + 1]), radius, found, count)
+        count = _close_to(points, (own, room), (one, one + 1, starts[cell + 1]), radius, found, count)
         for beside in (1, across - 1, across, across + 1):
-            first, stop = starts[cell + beside], starts[cell + beside + 1]
-            first += np.searchsorted(own[0, first:stop], own[0, one] - np.float32(radius))
-            count = _close_to(points, own, one, (first, stop), radius, found, count)
+            stretch = (one, starts[cell + beside], starts[cell + beside + 1])
+            count = _close_to(points, (own, room), stretch, radius, found, count)
     return count
 
 
 @compiled
-def _close_to(  # noqa: PLR0913 - a loop taken out of another
+def _close_to(
     points: Voxels,
-    own: Voxels,
-    one: int,
-    part: tuple[int, int],
+    own: tuple[Voxels, Voxels],
+    stretch: tuple[int, int, int],
     radius: float,
     found: Integers,
     count: int,
 ) -> int:
     """Add the points of a stretch of one cell that are close to a point; how many there are then."""
-    most, reach = np.float32(radius * radius), own[0, one] + np.float32(radius)
-    x, y, z = own[0, one], own[1, one], own[2, one]
-    for other in range(part[0], part[1]):
-        if own[0, other] > reach:
-            break
-        # Three axes at once: most pairs end here, and one branch is foreseen better than three.
-        a, b, c = own[0, other] - x, own[1, other] - y, own[2, other] - z
-        distance = a * a + b * b + c * c
+    axes, room = own
+    one, first, stop = stretch
+    most, reach = np.float32(radius * radius), np.float32(radius)
+    stop = first + np.searchsorted(axes[0, first:stop], axes[0, one] + reach, side="right")
+    first += np.searchsorted(axes[0, first:stop], axes[0, one] - reach)
+    _distances(axes[:, first:stop], axes[:, one], room)
+    for place in range(stop - first):
+        distance = room[place]
         if distance > most:
             continue
-        for axis in range(3, points.shape[1]):
+        other = first + place
+        for axis in range(_AT_ONCE, points.shape[1]):
             step = points[other, axis] - points[one, axis]
             distance += step * step
             if distance > most:
@@ -177,6 +181,16 @@ def _close_to(  # noqa: PLR0913 - a loop taken out of another
                 found[count, 0], found[count, 1] = one, other
             count += 1
     return count
+
+
+@compiled
+def _distances(axes: Voxels, one: Voxels, room: Voxels) -> None:
+    """The squared distances along the first axes: without a branch, so that several are done at once."""
+    first, second, third, fourth, fifth, sixth = axes[0], axes[1], axes[2], axes[3], axes[4], axes[5]
+    for place in range(len(first)):
+        a, b, c = first[place] - one[0], second[place] - one[1], third[place] - one[2]
+        d, e, f = fourth[place] - one[3], fifth[place] - one[4], sixth[place] - one[5]
+        room[place] = a * a + b * b + c * c + d * d + e * e + f * f
 
 
 @compiled
