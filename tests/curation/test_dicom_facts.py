@@ -175,6 +175,18 @@ def test_magnetic_resonance_must_be_named(tmp_path):
     assert Dataset.open(tmp_path / "out").case("case-1").modality == "t2"
 
 
+def test_magnetic_resonance_may_be_of_an_unknown_sequence(tmp_path):
+    _series(tmp_path / "src/case-1/dicom", modality="MR")
+    (outcome,) = curate(CurateSettings(tmp_path / "src", tmp_path / "out", modality="mr"))
+    assert outcome.status == "done"
+    assert Dataset.open(tmp_path / "out").case("case-1").image_path.name == "mr.nii.gz"
+    _series(tmp_path / "src/case-2/dicom", seed=1)
+    (tmp_path / "src/metadata.csv").write_text("case,modality\ncase-1,mr\ncase-2,mr\n")
+    first, second = curate(CurateSettings(tmp_path / "src", tmp_path / "out", modality="mr"))
+    assert (first.status, second.status) == ("done", "failed")
+    assert "case-2 is CT by its DICOM headers" in second.message
+
+
 def test_an_mr_series_in_a_set_of_cts_needs_to_be_declared(tmp_path):
     _series(tmp_path / "src/case-1/dicom")
     _series(tmp_path / "src/case-2/dicom", modality="MR", seed=1)
