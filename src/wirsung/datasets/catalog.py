@@ -99,7 +99,9 @@ def catalog(settings: CatalogSettings) -> Catalog:
     old_rows = _manifest(dataset)
     changed = _changed(before[STRUCTURES_FILE], old_rows, new)
     _write(root, before, same, new)
-    write_manifest(root, [_row(case, old_rows.get(case.id), new.get(case.id)) for case in dataset.cases])
+    rows = {case.id: _row(case, old_rows.get(case.id), new.get(case.id)) for case in dataset.cases}
+    if rows != old_rows or not (root / MANIFEST_FILE).is_file():
+        write_manifest(root, rows.values())
     shutil.rmtree(folder, ignore_errors=True)
     outcomes = [made.get(case.id, Outcome(case.id, "skipped")) for case in dataset.cases]
     return Catalog(outcomes, [_told(root), *_notes(changed, sorted(known.keys() - marks.keys()))])
@@ -170,6 +172,8 @@ def _row(case: Case, old: ManifestRow | None, found: Found | None) -> ManifestRo
 
 def _changed(table: pa.Table, rows: Mapping[str, ManifestRow], new: Mapping[str, Found]) -> list[str]:
     """Cases of whose image or masks the tables held another checksum."""
+    if not new:
+        return []
     listed = table.filter(pc.is_in(table["case"], pa.array(list(new), pa.string())))
     old = {(row["case"], row["structure"]): row["runs_sha256"] for row in listed.to_pylist()}
     images = {case: row.image_sha256 for case, row in rows.items() if row.image_sha256}
@@ -183,6 +187,8 @@ def _changed(table: pa.Table, rows: Mapping[str, ManifestRow], new: Mapping[str,
 
 def _write(root: Path, before: Mapping[str, pa.Table], same: set[str], new: Mapping[str, Found]) -> None:
     """The tables: rows of cases that are the same, and of those that were measured."""
+    if not new and all(_is_whole(root / name, old, same) for name, old in before.items()):
+        return
     made = {
         STRUCTURES_FILE: structures_table([row for found in new.values() for row in found.structures]),
         LESIONS_FILE: lesions_table([row for found in new.values() for row in found.lesions]),
@@ -190,11 +196,13 @@ def _write(root: Path, before: Mapping[str, pa.Table], same: set[str], new: Mapp
     }
     staying = pa.array(sorted(same), pa.string())
     for name, old in before.items():
-        is_whole = (root / name).is_file() and not new and set(old["case"].to_pylist()) <= same
-        if not is_whole:
-            table = pa.concat_tables([old.filter(pc.is_in(old["case"], staying)), made[name]])
-            order = pc.sort_indices(table["case"])  # stable: the rows of a case stay in their order
-            write_table(root / name, table.take(order))
+        table = pa.concat_tables([old.filter(pc.is_in(old["case"], staying)), made[name]])
+        order = pc.sort_indices(table["case"])  # stable: the rows of a case stay in their order
+        write_table(root / name, table.take(order))
+
+
+def _is_whole(path: Path, table: pa.Table, same: set[str]) -> bool:
+    return path.is_file() and set(table["case"].to_pylist()) <= same
 
 
 def _told(root: Path) -> str:

@@ -223,7 +223,7 @@ def read_table(path: Path, schema: pa.Schema, verb: str = "curate") -> pa.Table:
         msg = f"{path} is not there. Make {'the dataset' if verb == 'curate' else 'it'} with: wirsung {call}"
         raise ManifestError(msg)
     try:
-        table = pq.read_table(path)
+        table = pq.ParquetFile(path).read()  # read_table would load pyarrow.dataset and pandas
     except (pa.ArrowException, OSError) as error:
         msg = f"{path} is damaged or not Parquet. Run wirsung {verb} again to write it anew."
         raise ManifestError(msg) from error
