@@ -28,10 +28,15 @@ from wirsung.models.networks.pansegnet2 import PanSegNet2, fit
 from wirsung.models.networks.topology import plan_of_patch
 
 PLANS = {
-    # The preset of the demo, nnU-Net's own widths on an isotropic patch, and its plan for thick slices.
-    "48^3, 12 to 96 features": ((48, 48, 48), (1.0, 1.0, 1.0), (12, 96)),
-    "96^3, 32 to 320 features": ((96, 96, 96), (1.0, 1.0, 1.0), (32, 320)),
-    "32 x 112 x 112 at 4.4 x 1.1 x 1.1 mm, 32 to 320 features": ((32, 112, 112), (4.4, 1.1, 1.1), (32, 320)),
+    # The preset of the demo, nnU-Net's own widths on an isotropic patch, and its plan for thick slices; steps.
+    "48^3, 12 to 96 features": ((48, 48, 48), (1.0, 1.0, 1.0), (12, 96), 60),
+    "96^3, 32 to 320 features": ((96, 96, 96), (1.0, 1.0, 1.0), (32, 320), 7),
+    "32 x 112 x 112 at 4.4 x 1.1 x 1.1 mm, 32 to 320 features": (
+        (32, 112, 112),
+        (4.4, 1.1, 1.1),
+        (32, 320),
+        7,
+    ),
 }
 EDGES = (4, 8, 12, 16, 24, 32)
 """Of a cube of tokens."""
@@ -50,7 +55,7 @@ def main() -> None:
     figures = {
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
-        "step": {name: step(*plan, rounds=3 if small else 7) for name, plan in plans.items()},
+        "step": {name: step(*plan) for name, plan in plans.items()},
         "attention": attention(EDGES[:4] if small else EDGES),
         "layer": layer_ratio(FEW[:3] if small else FEW),
     }
