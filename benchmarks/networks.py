@@ -28,7 +28,7 @@ from wirsung.models.networks.pansegnet2 import PanSegNet2, fit
 from wirsung.models.networks.topology import plan_of_patch
 
 PLANS = {
-    # The preset of the demo, nnU-Net's own widths on an isotropic patch, and its plan for thick slices; steps.
+    # The demo's preset, nnU-Net's own widths on an isotropic patch, and its plan for thick slices; steps.
     "48^3, 12 to 96 features": ((48, 48, 48), (1.0, 1.0, 1.0), (12, 96), 60),
     "96^3, 32 to 320 features": ((96, 96, 96), (1.0, 1.0, 1.0), (32, 320), 7),
     "32 x 112 x 112 at 4.4 x 1.1 x 1.1 mm, 32 to 320 features": (
