@@ -4,6 +4,7 @@ import contextlib
 import io
 import re
 from dataclasses import replace
+from itertools import product
 
 import pytest
 from hypothesis import given
@@ -71,3 +72,12 @@ def test_a_patch_too_small_to_halve_is_refused():
     with pytest.raises(ConfigError, match=r"3 x 3 x 3 voxels is too small.*8 x 8 x 8 would do"):
         topology_of(plan_of_patch((3, 3, 3)))
     assert len(topology_of(plan_of_patch((16, 16, 16))).strides) == 3
+
+
+@pytest.mark.parametrize("spacing", list(product([0.7, 1.0, 2.5, 5.0], repeat=3)))
+def test_the_patch_that_the_error_names_is_taken(spacing):
+    with pytest.raises(ConfigError, match="would do") as caught:
+        topology_of(plan_of_patch((4, 4, 6), spacing))
+    said = str(caught.value).rsplit("A patch of ", 1)[1].split(" would do")[0]
+    again = tuple(int(value) for value in said.split(" x "))
+    assert len(topology_of(plan_of_patch(again, spacing)).strides) > 1

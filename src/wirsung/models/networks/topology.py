@@ -47,12 +47,20 @@ def topology_of(configuration: Configuration) -> Topology:
             tuple(_shape(item) for item in said["strides"]),
         )
     if len(found.strides) < 2:
-        patch = configuration.patch_size
-        near = _by((max(8, patch[0]), max(8, patch[1]), max(8, patch[2])))
-        msg = f"A patch of {_by(patch)} voxels is too small to halve even once. A patch of {near} would do."
+        patch, near = configuration.patch_size, _enough_to_halve(configuration)
+        msg = f"A patch of {_by(patch)} voxels is too small to halve once. A patch of {_by(near)} would do."
         raise ConfigError(msg)
     check_divisible(configuration.patch_size, found.divisor, "nnU-Net's U-Net with these strides")
     return found
+
+
+def _enough_to_halve(configuration: Configuration) -> Shape:
+    """The smallest patch of 8 or 16 voxels at least along each axis that nnU-Net would halve."""
+    patch = configuration.patch_size
+    least = max(8, patch[0]), max(8, patch[1]), max(8, patch[2])
+    if len(planned_topology(least, configuration.spacing_mm).strides) > 1:
+        return least
+    return max(16, patch[0]), max(16, patch[1]), max(16, patch[2])
 
 
 def planned_topology(patch: Shape, spacing_mm: Spacing, features: tuple[int, int] = (32, 320)) -> Topology:
