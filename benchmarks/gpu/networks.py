@@ -1,11 +1,11 @@
-"""Every network of the catalog on one GPU: a training step and its memory, against nnU-Net's and the estimate.
+"""Every network of the catalog on one GPU: step and memory of training, against nnU-Net and the estimate.
 
 A step is what nnU-Net's trainer does with a batch: forward and backward under autocast, gradient clipping and
 SGD, on random data of the same patch. nnU-Net's own is measured anew before each network; the ratio of the
 medians counts. Without a GPU it says so and ends with status 0.
 
     .venv/bin/python benchmarks/gpu/networks.py         it ends within ten minutes
-    .venv/bin/python benchmarks/gpu/networks.py --device cpu --patch 32 --networks pansegnet-2    records nothing
+    .venv/bin/python benchmarks/gpu/networks.py --device cpu --patch 32 --networks pansegnet-2   (no record)
 """
 
 import argparse
