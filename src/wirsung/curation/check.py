@@ -12,17 +12,17 @@ from wirsung.curation.audit.duplicates import Identification, Scan, find_duplica
 from wirsung.curation.audit.evidence import Wanted, choose, draw
 from wirsung.curation.audit.lists import SUFFIXES, write_findings
 from wirsung.curation.audit.page import PAGE_FILE, audit_page
-from wirsung.curation.audit.release_table import read_release_table
 from wirsung.curation.findings import Finding, Findings
 from wirsung.curation.settings import CheckSettings
 from wirsung.datasets.layout import Dataset
 from wirsung.datasets.manifest import (
     MANIFEST_FILE,
     STRUCTURES_FILE,
-    ManifestRow,
+    mask_checksums,
     read_manifest,
-    read_structures,
+    rows_of_manifest,
 )
+from wirsung.datasets.release_rows import read_release_rows
 from wirsung.errors import ConfigError
 from wirsung.pages.template import Picture, write_page
 
@@ -82,17 +82,11 @@ def _refuse_wrong(settings: CheckSettings) -> None:
 
 
 def _tasks(dataset: Dataset, ignored: tuple[str, ...]) -> dict[str, CaseAudit]:
-    rows = read_release_table(dataset.root)
+    rows = read_release_rows(dataset.root, with_grid=True)
     has_manifest = (dataset.root / MANIFEST_FILE).is_file()
     if has_manifest:
-        table = read_manifest(dataset.root).to_pylist()
-        rows = {
-            row["case"]: ManifestRow(**{**row, "structures": tuple(row["structures"] or ())}) for row in table
-        }
-    checksums: dict[str, dict[str, str]] = {}
-    if (dataset.root / STRUCTURES_FILE).is_file():
-        for row in read_structures(dataset.root).select(["case", "structure", "runs_sha256"]).to_pylist():
-            checksums.setdefault(row["case"], {})[row["structure"]] = row["runs_sha256"]
+        rows = rows_of_manifest(dataset.root)
+    checksums = mask_checksums(dataset.root) if (dataset.root / STRUCTURES_FILE).is_file() else {}
     annotated = dataset.structure_names()
     return {
         case.id: CaseAudit(

@@ -14,7 +14,7 @@ from wirsung.compute.cases import Outcome, map_cases
 from wirsung.curation.settings import VerifySettings
 from wirsung.curation.verify_cataloged import CatalogedCase, Check, is_cataloged
 from wirsung.datasets.layout import COMBINED_FILE, MASK_FOLDER, SUFFIX, Case, Dataset
-from wirsung.datasets.manifest import MANIFEST_FILE, read_manifest, read_structures
+from wirsung.datasets.manifest import MANIFEST_FILE, mask_checksums, read_manifest
 from wirsung.datasets.measure import sha256_of_mask, sha256_of_runs, sha256_of_voxels
 from wirsung.errors import ImageError, ManifestError, WirsungError
 from wirsung.imaging.code_files import VOXELS, read_codes
@@ -95,9 +95,7 @@ def verify(settings: VerifySettings) -> Verification:
     dataset = Dataset.open(settings.dataset)
     cataloged = is_cataloged(dataset)
     rows = {row["case"]: row for row in read_manifest(dataset.root).to_pylist()}
-    masks: dict[str, dict[str, str]] = {}
-    for row in read_structures(dataset.root).select(["case", "structure", "runs_sha256"]).to_pylist():
-        masks.setdefault(row["case"], {})[row["structure"]] = row["runs_sha256"]
+    masks = mask_checksums(dataset.root)
     tasks = {
         case.id: _Task(case, rows.get(case.id, {}), masks.get(case.id, {}), cataloged)
         for case in dataset.cases

@@ -7,6 +7,7 @@ catalog reads them, the masks on the image's grid.
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -28,7 +29,7 @@ def is_cataloged(dataset: Dataset) -> bool:
     Raises:
         ManifestError: It was not curated, and has no catalog yet.
     """
-    if dataset.description.created_by and not dataset.description.source:
+    if dataset.description.is_curated:
         return False
     if not (dataset.root / FINGERPRINTS_FILE).is_file():
         msg = (
@@ -86,7 +87,7 @@ class CatalogedCase:
 
     def _sha256_of_label_map(self) -> str:
         codes = self._case.codes()
-        moved = type(codes)(self._lying(codes.volume, LABEL_MAP_FILE), codes.patterns, codes.structures)
+        moved = replace(codes, volume=self._lying(codes.volume, LABEL_MAP_FILE))
         shape = moved.volume.shape
         return _joined({name: sha256_of_runs(moved.runs_of(name), shape) for name in moved.structures})
 

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import tyro
 
 from wirsung.compute.cases import Outcome, map_cases, one_cluster
@@ -206,7 +207,7 @@ def _is_whole(path: Path, table: pa.Table, same: set[str]) -> bool:
 
 
 def _told(root: Path) -> str:
-    counts = {name: len(_read(root / name, schema)) for name, schema in _TABLES.items()}
+    counts = {name: pq.read_metadata(root / name).num_rows for name in _TABLES}
     return (
         f"{counts[FINGERPRINTS_FILE]:,} scans, {counts[STRUCTURES_FILE]:,} structures and "
         f"{counts[LESIONS_FILE]:,} lesions are in the tables of {root}."

@@ -17,7 +17,7 @@ from wirsung.compute.atomic import atomic_path
 from wirsung.compute.cases import Outcome
 from wirsung.datasets.comparing_page import PAGE_FILE, ComparedPair, leaks_page
 from wirsung.datasets.known_overlaps import KnownOverlap, known_overlaps
-from wirsung.datasets.layout import Dataset
+from wirsung.datasets.layout import Dataset, distinct_names
 from wirsung.datasets.leaks import PROOFS, Leak, Scans, find_leaks, leaks_table
 from wirsung.datasets.manifest import write_table
 from wirsung.datasets.near_duplicates import NEAR
@@ -83,7 +83,7 @@ def compare_datasets(settings: CompareDatasetsSettings) -> Comparison:
         StorageError: The output can't be written.
     """
     datasets = _opened(settings)
-    names = _named(datasets)
+    names = distinct_names([(item.name, item.root) for item in datasets])
     found = Scans.joined([Scans.of(item, name) for item, name in zip(datasets, names, strict=True)])
     leaks = find_leaks(found, [scan.dataset for scan in found.scans], threshold=settings.threshold)
     pairs = _pairs(names, leaks)
@@ -118,16 +118,6 @@ def _opened(settings: CompareDatasetsSettings) -> list[Dataset]:
             msg = f"{path} is named twice, and every scan of it would be in both. Name each dataset once."
             raise ConfigError(msg)
     return [Dataset.open(path) for path in settings.datasets]
-
-
-def _named(datasets: Sequence[Dataset]) -> list[str]:
-    """A name for each; where two have the same, the folder's too, and a number where that does not help."""
-    names = [item.name for item in datasets]
-    told = [
-        name if names.count(name) == 1 else f"{name} ({item.root.resolve().name})"
-        for name, item in zip(names, datasets, strict=True)
-    ]
-    return [name if told.count(name) == 1 else f"{name} [{place}]" for place, name in enumerate(told, 1)]
 
 
 def _pairs(names: Sequence[str], leaks: Sequence[Leak]) -> list[ComparedPair]:

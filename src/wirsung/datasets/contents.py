@@ -5,14 +5,14 @@ A dataset may also be no more than the table of a release (`metadata.xlsx`), bef
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from wirsung.datasets.description import DESCRIPTION_FILE, Description, read_description
-from wirsung.datasets.layout import Dataset, is_dataset
+from wirsung.datasets.layout import Dataset, distinct_names, is_dataset
 from wirsung.datasets.manifest import (
     MANIFEST_FILE,
     STRUCTURES_FILE,
@@ -23,18 +23,16 @@ from wirsung.datasets.manifest import (
 )
 from wirsung.datasets.release_metadata import (
     ReleaseMetadata,
-    ReleaseRow,
     read_release_metadata,
     release_cohort,
 )
-from wirsung.datasets.release_rows import RELEASE_TABLE, manifest_row
+from wirsung.datasets.release_rows import RELEASE_TABLE, row_of_table
 from wirsung.datasets.sources import Source, source_named, source_names
 from wirsung.datasets.tables.cohort import Cohort, cohort
 from wirsung.errors import ManifestError
 
 PROVENANCE_FILE = "provenance.jsonl"
 _RELEASE = "pants"
-_FIRST_TEST = "PanTS_00009001"
 _TOLD_BY_TABLE = (
     *("centre", "phase", "sex", "age_years", "manufacturer", "tumour"),
     *(f"shape_{axis}" for axis in "ijk"),
@@ -130,19 +128,15 @@ def contents_of(path: Path) -> Contents:
 
 
 def distinctly_named(found: Iterable[Contents]) -> list[str]:
-    """A name for each; where two have the same, the folder's too."""
-    every = list(found)
-    names = [item.name for item in every]
-    return [item.name if names.count(item.name) == 1 else f"{item.name} ({_folder(item)})" for item in every]
-
-
-def _folder(item: Contents) -> str:
-    return (item.root if item.root.is_dir() else item.root.parent).resolve().name
+    """A name for each, see `distinct_names`."""
+    return distinct_names(
+        [(item.name, item.root if item.root.is_dir() else item.root.parent) for item in found]
+    )
 
 
 def _of_table(path: Path) -> Contents:
     release = read_release_metadata(path)
-    rows = [_manifest_row(row) for row in release.rows]
+    rows = [row_of_table(row) for row in release.rows]
     description = read_description(path.parent)
     source = _source_of(description, [row.case for row in rows])
     name = source.title.partition(":")[0] if source is not None else path.parent.resolve().name
@@ -156,7 +150,7 @@ def _made_manifest(dataset: Dataset, release: ReleaseMetadata | None) -> pa.Tabl
     for row, case in zip(manifest_rows(dataset), dataset.cases, strict=True):
         told = asdict(row)
         if case.id in known:
-            of_table = asdict(_manifest_row(known[case.id]))
+            of_table = asdict(row_of_table(known[case.id]))
             told |= {key: of_table[key] for key in _TOLD_BY_TABLE}
         names = case.structure_names()
         rows.append(ManifestRow(**{**told, "structures": names, "has_labels": bool(names)}))
@@ -165,21 +159,6 @@ def _made_manifest(dataset: Dataset, release: ReleaseMetadata | None) -> pa.Tabl
 
 def _as_table(rows: Iterable[ManifestRow]) -> pa.Table:
     return pa.Table.from_pylist([asdict(row) for row in rows])
-
-
-def _manifest_row(row: ReleaseRow) -> ManifestRow:
-    """The row with subset and grid, which no image is there to tell."""
-    (i, j, k), (di, dj, dk) = row.shape, row.spacing_mm
-    return replace(
-        manifest_row(row),
-        subset="test" if row.case >= _FIRST_TEST else "train",
-        shape_i=i,
-        shape_j=j,
-        shape_k=k,
-        spacing_i_mm=di,
-        spacing_j_mm=dj,
-        spacing_k_mm=dk,
-    )
 
 
 def _source_of(description: Description, cases: list[str]) -> Source | None:

@@ -51,6 +51,11 @@ class Description:
     unions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Structures that are several masks together."""
 
+    @property
+    def is_curated(self) -> bool:
+        """Whether our curation wrote the dataset, so that it is neither imported nor as released."""
+        return bool(self.created_by) and not self.source
+
     def label_style(self, root: Path) -> LabelStyle:
         """How the labels of the dataset in `root` are to be read."""
         own = self.label_scheme.endswith(".toml")

@@ -9,7 +9,7 @@ masks (`label_map.nii.gz`, see `datasets.foreign_labels`); what it holds is aske
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -317,6 +317,23 @@ class Dataset:
         names = {name for case in self.cases for name in case.structure_names()}
         official = [name for name in structures() if name in names]
         return (*official, *sorted(names.difference(official)))
+
+
+def distinct_names(datasets: Sequence[tuple[str, Path]]) -> list[str]:
+    """A name for each dataset of some; where two have the same, the folder's too, then a number.
+
+    Args:
+        datasets: Name and folder of each.
+
+    Example:
+        >>> distinct_names([("mine", Path("/a/one")), ("mine", Path("/a/two")), ("theirs", Path("/b"))])
+        ['mine (one)', 'mine (two)', 'theirs']
+    """
+    names = [name for name, _ in datasets]
+    told = [
+        name if names.count(name) == 1 else f"{name} ({folder.resolve().name})" for name, folder in datasets
+    ]
+    return [name if told.count(name) == 1 else f"{name} [{place}]" for place, name in enumerate(told, 1)]
 
 
 def is_dataset(path: Path) -> bool:

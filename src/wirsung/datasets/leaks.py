@@ -14,7 +14,7 @@ import pyarrow as pa
 from wirsung.datasets.catalog_tables import FINGERPRINTS_FILE, profiles_of, read_fingerprints
 from wirsung.datasets.layout import Dataset
 from wirsung.datasets.manifest import ManifestRow, manifest_rows
-from wirsung.datasets.near_duplicates import NEAR, Profiles, find_near
+from wirsung.datasets.near_duplicates import NEAR, NearPair, Profiles, find_near
 
 Kind = Literal["exact", "near", "patient", "metadata"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -125,10 +125,7 @@ def find_leaks(found: Scans, sides: Sequence[Hashable], *, threshold: float = NE
     add("exact", alike(lambda scan: scan.values_sha256 or None), _REORDERED)
     for pair in find_near(found.profiles, threshold=threshold):
         if sides[pair.one] != sides[pair.other]:
-            one, other = scans[pair.one], scans[pair.other]
-            detail = f"nearly the same scan, unlikeness {pair.unlikeness:.3f} of at most {threshold:g}"
-            near = Leak("near", one, other, detail, pair.unlikeness, pair.shift_mm)
-            leaks.setdefault((pair.one, pair.other), near)
+            leaks.setdefault((pair.one, pair.other), _near(scans, pair, threshold))
     add("patient", alike(_patient), "the same patient code")
     proven = {place for pair in leaks for place in pair}
     leads = (pair for pair in alike(_geometry, _agree) if not proven.intersection(pair))
@@ -146,11 +143,8 @@ def same_scans(found: Scans, *, threshold: float = NEAR) -> list[Leak]:
             first = firsts.setdefault(mark, scan) if mark else scan
             if first is not scan:
                 pairs.append(Leak("exact", first, scan, detail))
-    for pair in find_near(found.profiles, threshold=threshold):
-        one, other = scans[pair.one], scans[pair.other]
-        detail = f"nearly the same scan, unlikeness {pair.unlikeness:.3f} of at most {threshold:g}"
-        pairs.append(Leak("near", one, other, detail, pair.unlikeness, pair.shift_mm))
-    return pairs
+    near = find_near(found.profiles, threshold=threshold)
+    return [*pairs, *(_near(scans, pair, threshold) for pair in near)]
 
 
 def leaks_table(leaks: Sequence[Leak]) -> pa.Table:
@@ -193,6 +187,11 @@ def _scans(dataset: Dataset, name: str) -> Scans:
     return Scans(
         (*scans, *(Scan(name, row) for row in unknown)), profiles, tuple(row.case for row in unknown)
     )
+
+
+def _near(scans: Sequence[Scan], pair: NearPair, threshold: float) -> Leak:
+    detail = f"nearly the same scan, unlikeness {pair.unlikeness:.3f} of at most {threshold:g}"
+    return Leak("near", scans[pair.one], scans[pair.other], detail, pair.unlikeness, pair.shift_mm)
 
 
 def _across(

@@ -185,6 +185,18 @@ def rows_of_manifest(root: Path) -> dict[str, ManifestRow]:
     return {row["case"]: _manifest_row(row) for row in read_manifest(root).to_pylist()}
 
 
+def mask_checksums(root: Path) -> dict[str, dict[str, str]]:
+    """By case and structure, the checksum of each mask in `structures.parquet`.
+
+    Raises:
+        ManifestError: As in `read_structures`.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for row in read_structures(root).select(["case", "structure", "runs_sha256"]).to_pylist():
+        found.setdefault(row["case"], {})[row["structure"]] = row["runs_sha256"]
+    return found
+
+
 def _manifest_row(row: dict[str, Any]) -> ManifestRow:
     return ManifestRow(**{**row, "structures": tuple(row["structures"] or ())})
 

@@ -8,6 +8,7 @@ from typing import Literal
 from wirsung.datasets.layout import Dataset
 from wirsung.datasets.leaks import Scans, same_scans
 from wirsung.datasets.manifest import ManifestRow
+from wirsung.datasets.release_rows import LAST_TRAINING
 from wirsung.datasets.strata import mixed_order, strata
 from wirsung.errors import ConfigError, ManifestError
 
@@ -17,7 +18,6 @@ Pair = tuple[str, str]
 """Two cases whose scans are one."""
 
 _PANTS_ID = re.compile(r"PanTS_(\d{8})")
-_PANTS_TRAIN = 9000
 _PANTS_LAST = 9901
 _FEW = 3
 
@@ -62,7 +62,7 @@ def _pants_side(case: str) -> str:
             "official split does not say where it belongs. Leave --official out."
         )
         raise ConfigError(msg)
-    return "train" if number <= _PANTS_TRAIN else "test"
+    return "train" if number <= LAST_TRAINING else "test"
 
 
 def settle_leaks(

@@ -216,12 +216,7 @@ def _write_model(path: Path, out: Path, found: Recognised, like: Path) -> Import
         raise ConfigError(msg)
     content = copy.deepcopy(dict(read_plans(like).content))
     name = _configuration(content, found)
-    architecture = _architecture(found)
-    content["configurations"][name]["architecture"] = {
-        "network_class_name": architecture.class_name,
-        "arch_kwargs": dict(architecture.arguments),
-        "_kw_requires_import": list(architecture.imported_arguments),
-    }
+    content["configurations"][name]["architecture"] = _architecture(found).as_plan()
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".partial-import-", dir=out.parent) as folder:
         made = Path(folder) / path.name

@@ -62,6 +62,14 @@ class Architecture:
     imported_arguments: tuple[str, ...]
     """The arguments whose values are import paths."""
 
+    def as_plan(self) -> dict[str, Any]:
+        """As `plans.json` holds it."""
+        return {
+            "network_class_name": self.class_name,
+            "arch_kwargs": dict(self.arguments),
+            "_kw_requires_import": list(self.imported_arguments),
+        }
+
 
 @dataclass(frozen=True)
 class Configuration:

@@ -181,11 +181,7 @@ def _with_network(plans: Plans, network: Network, patch: Shape | None, features:
         raise ConfigError(msg) from error
     own = dict(plans.content["configurations"][CONFIGURATION])
     own["patch_size"] = list(configuration.patch_size)
-    own["architecture"] = {
-        "network_class_name": found.class_name,
-        "arch_kwargs": dict(found.arguments),
-        "_kw_requires_import": list(found.imported_arguments),
-    }
+    own["architecture"] = found.as_plan()
     configurations = {**plans.content["configurations"], CONFIGURATION: own}
     return parse_plans({**plans.content, "configurations": configurations})
 

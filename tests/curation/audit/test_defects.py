@@ -16,6 +16,7 @@ from wirsung.anatomy.structures import structures
 from wirsung.curation.check import check
 from wirsung.curation.combined import alphabetical_values
 from wirsung.curation.settings import CheckSettings
+from wirsung.errors import ManifestError
 
 PARTS = ("pancreas_head", "pancreas_body", "pancreas_tail")
 LESION = "pancreatic_lesion"
@@ -451,6 +452,12 @@ def test_a_cropped_and_resampled_scan_of_another_dataset_is_found(release, tmp_p
 def test_a_rule_that_is_ignored_is_not_applied(release):
     release.table(sex="F")
     assert release.rules(ignore=("sex_prostate",)) == set()
+
+
+def test_a_damaged_table_makes_the_call_wrong(release):
+    (release.root / "metadata.xlsx").write_bytes(b"PanTS ID;sex\n")
+    with pytest.raises(ManifestError, match=r"no \.xlsx table"):
+        check(CheckSettings(release.root))
 
 
 def test_every_rule_has_a_defect_that_breaks_it():

@@ -7,8 +7,8 @@ from torch import nn
 
 from wirsung.errors import ConfigError
 from wirsung.models.networks import pansegnet, pansegnet2
-from wirsung.models.networks.topology import plan_of_patch
-from wirsung.models.networks.unet_v1 import ConvStack, ConvUnit, UNetV1, check_stages, divisor_of, fit
+from wirsung.models.networks.topology import divisor_of, plan_of_patch
+from wirsung.models.networks.unet_v1 import ConvStack, ConvUnit, UNetV1, check_stages, fit
 from wirsung.models.plans import parse_plans
 
 torch.set_num_threads(1)

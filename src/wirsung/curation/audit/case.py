@@ -54,7 +54,7 @@ class CaseAudit:
     @property
     def is_release(self) -> bool:
         """Whether it is as downloaded, or imported as such, and not curated by us."""
-        return not self.description.created_by or bool(self.description.source)
+        return not self.description.is_curated
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from wirsung.datasets.importing.series import Prepared, prepare_series
 from wirsung.datasets.importing.settings import ImportSettings
 from wirsung.datasets.importing.source_table import SourceTable, read_source_table
 from wirsung.datasets.layout import IMAGE_FOLDERS, LABEL_FOLDERS, Modality, Subset, is_case_id
-from wirsung.datasets.manifest import MANIFEST_FILE, ManifestRow, read_manifest, write_manifest
+from wirsung.datasets.manifest import MANIFEST_FILE, ManifestRow, rows_of_manifest, write_manifest
 from wirsung.datasets.sources import Source, source_named
 from wirsung.errors import ConfigError, ManifestError
 
@@ -202,7 +202,6 @@ def _known_rows(out: Path) -> dict[str, ManifestRow]:
     if not (out / MANIFEST_FILE).is_file():
         return {}
     try:
-        rows = read_manifest(out).to_pylist()
+        return rows_of_manifest(out)
     except ManifestError:
         return {}  # damaged: it is written anew from the records
-    return {row["case"]: ManifestRow(**{**row, "structures": tuple(row["structures"] or ())}) for row in rows}

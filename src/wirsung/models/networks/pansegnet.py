@@ -16,8 +16,8 @@ from torch.nn import functional
 
 from wirsung.errors import ConfigError
 from wirsung.models.networks import unet_v1
-from wirsung.models.networks.topology import check_divisible
-from wirsung.models.networks.unet_v1 import UNetV1, divisor_of
+from wirsung.models.networks.topology import check_divisible, divisor_of
+from wirsung.models.networks.unet_v1 import UNetV1
 from wirsung.models.plans import Configuration
 
 _EPS = 1e-6

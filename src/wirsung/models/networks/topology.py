@@ -27,8 +27,17 @@ class Topology:
     @property
     def divisor(self) -> Shape:
         """What each axis of a patch must be a multiple of."""
-        first, second, third = (math.prod(item[axis] for item in self.strides) for axis in range(3))
-        return first, second, third
+        return divisor_of(self.strides)
+
+
+def divisor_of(strides: Sequence[Sequence[int]]) -> Shape:
+    """What each axis of a patch must be a multiple of.
+
+    Example:
+        >>> divisor_of([[1, 1, 1], [1, 2, 2], [2, 2, 2]])
+        (2, 4, 4)
+    """
+    return _shape([math.prod(int(item[axis]) for item in strides) for axis in range(3)])
 
 
 def topology_of(configuration: Configuration) -> Topology:

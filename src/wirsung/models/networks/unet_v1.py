@@ -5,7 +5,6 @@ bias, and the decoder takes its kernels from one stage deeper (`decoder_kernels=
 anisotropic plans.
 """
 
-import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -157,16 +156,6 @@ def fit(configuration: Configuration) -> dict[str, Any]:
         "convolutions": int(said.get("convolutions", _CONVOLUTIONS)),
         "decoder_kernels": str(said.get("decoder_kernels", "skip")),
     }
-
-
-def divisor_of(strides: Sequence[Sequence[int]]) -> Shape:
-    """What each axis of a patch must be a multiple of.
-
-    Example:
-        >>> divisor_of([[1, 1, 1], [1, 2, 2], [2, 2, 2]])
-        (2, 4, 4)
-    """
-    return _shape([math.prod(int(item[axis]) for item in strides) for axis in range(3)])
 
 
 def check_stages(
