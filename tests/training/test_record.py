@@ -40,3 +40,19 @@ def test_another_patch_is_another_plan_and_another_training():
     other = replace(SETTINGS, patch=(16, 16, 16))
     assert plan_key(other, (), {"background": 0}) != plan_key(SETTINGS, (), {"background": 0})
     assert fold_key(other, "plans", FOLD) != fold_key(SETTINGS, "plans", FOLD)
+
+
+def test_pictures_gpus_and_times_are_no_other_training_and_the_new_settings_are():
+    same = replace(SETTINGS, picture_every=3, gpus=2, checkpoint_minutes=1.0, max_hours=1.0)
+    assert fold_key(same, "plans", FOLD) == fold_key(SETTINGS, "plans", FOLD)
+    others = [{"augmentation": "gpu"}, {"learning_rate": 0.5}, {"batch_size": 3}, {"features": (4, 8)}]
+    keys = {fold_key(replace(SETTINGS, **other), "plans", FOLD) for other in others}
+    assert len(keys | {fold_key(SETTINGS, "plans", FOLD)}) == 5
+    assert plan_key(replace(SETTINGS, batch_size=3), (), {}) != plan_key(SETTINGS, (), {})
+    assert plan_key(replace(SETTINGS, features=(4, 8)), (), {}) != plan_key(SETTINGS, (), {})
+
+
+def test_keys_of_models_trained_before_still_stand():
+    """As version 0.1 wrote them for these settings; another key would train every model anew."""
+    assert plan_key(SETTINGS, (), {"background": 0}).startswith("cbcab22456c7")
+    assert fold_key(SETTINGS, "plans", FOLD).startswith("efe852082f1c")

@@ -12,7 +12,18 @@ from wirsung.models.networks import catalog
 from wirsung.training.settings import Network, TrainSettings
 
 
-@pytest.mark.parametrize("name", ["epochs", "iterations", "checkpoint_every", "workers"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "epochs",
+        "iterations",
+        "batch_size",
+        "checkpoint_every",
+        "picture_every",
+        "gpus",
+        "workers",
+    ],
+)
 def test_counts_start_at_one(name):
     with pytest.raises(ConfigError, match=f"{name} is 0"):
         TrainSettings(Path("d"), Path("m"), **{name: 0})
@@ -46,3 +57,21 @@ def test_every_network_of_the_catalog_can_be_named():
 def test_a_patch_has_voxels():
     with pytest.raises(ConfigError, match=r"patch is \(0, 8, 8\)"):
         TrainSettings(Path("d"), Path("m"), patch=(0, 8, 8))
+
+
+def test_the_first_stage_has_no_more_features_than_the_most():
+    with pytest.raises(ConfigError, match=r"features is \(64, 32\)"):
+        TrainSettings(Path("d"), Path("m"), features=(64, 32))
+
+
+@pytest.mark.parametrize("name", ["learning_rate", "max_hours"])
+@pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf")])
+def test_rates_and_hours_are_more_than_nothing(name, value):
+    with pytest.raises(ConfigError, match=f"{name} is"):
+        TrainSettings(Path("d"), Path("m"), **{name: value})
+
+
+@pytest.mark.parametrize("value", [-1.0, float("nan"), float("inf")])
+def test_checkpoints_are_no_negative_time_apart(value):
+    with pytest.raises(ConfigError, match="checkpoint_minutes is"):
+        TrainSettings(Path("d"), Path("m"), checkpoint_minutes=value)

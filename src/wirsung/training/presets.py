@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from wirsung.training.settings import PresetName, TrainSettings
+from wirsung.training.settings import Augmentation, PresetName, TrainSettings
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,13 @@ class Preset:
     mirror: bool = True
     """Whether patches are mirrored; never from left to right where the classes name a side."""
     keep_best: bool = True
-    """Whether the weights of the best pseudo-Dice are kept beside the last ones."""
+    """Whether the weights of the best epoch are kept beside the last ones."""
+    batch_size: int | None = None
+    """Patches a batch; None leaves it to the planner."""
+    augmentation: Augmentation = "cpu"
+    """Where patches are augmented."""
+    picture_every: int = 10
+    """Epochs between pictures of a validation case."""
 
 
 PRESETS: dict[PresetName, Preset] = {
@@ -58,8 +64,23 @@ PRESETS: dict[PresetName, Preset] = {
         finest_mm=4.0,
         mirror=False,
         keep_best=False,
+        picture_every=5,
     ),
 }
+
+_SAYABLE = (
+    "epochs",
+    "iterations",
+    "checkpoint_every",
+    "finest_mm",
+    "patch",
+    "batch_size",
+    "features",
+    "learning_rate",
+    "augmentation",
+    "picture_every",
+)
+"""What a setting of the same name takes the place of."""
 
 
 def preset_of(settings: TrainSettings) -> Preset:
@@ -70,9 +91,5 @@ def preset_of(settings: TrainSettings) -> Preset:
         >>> preset_of(TrainSettings(Path("d"), Path("m"), preset="demo", epochs=3)).epochs
         3
     """
-    said = {
-        name: getattr(settings, name)
-        for name in ("epochs", "iterations", "checkpoint_every", "finest_mm", "patch")
-        if getattr(settings, name) is not None
-    }
+    said = {name: getattr(settings, name) for name in _SAYABLE if getattr(settings, name) is not None}
     return replace(PRESETS[settings.preset], **said)

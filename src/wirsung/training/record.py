@@ -11,27 +11,34 @@ from wirsung.training.presets import preset_of
 from wirsung.training.reading import state_of
 from wirsung.training.settings import TrainSettings
 
+_SINCE_LATER = {"patch": None, "batch_size": None, "augmentation": "cpu"}
+"""Settings that older keys do not know, each with the value that is as if it were not there."""
+
 
 def plan_key(settings: TrainSettings, cases: Sequence[Case], labels: Mapping[str, int]) -> str:
     """What the plans depend on: the cases' files, the classes, the network and how the preset plans."""
     preset = preset_of(settings)
     planning: list[object] = [preset.memory_gb, preset.features, preset.finest_mm]
     planning += [settings.network, settings.scheme]
-    if preset.patch is not None:  # left out where it is not said, so that older keys stand
+    # Left out where they are not said, so that older keys stand.
+    if preset.patch is not None:
         planning.append(preset.patch)
+    if preset.batch_size is not None:
+        planning.append({"batch_size": preset.batch_size})
     return _sha256([{case.id: state_of(case) for case in cases}, dict(labels), planning])
 
 
 def fold_key(settings: TrainSettings, plans: str, fold: Fold) -> str:
     """What a fold's weights depend on: the plans, the preset, the seed and the fold's cases.
 
-    How often checkpoints are written is no part of it.
+    How often checkpoints are written and pictures drawn is no part of it, nor on how many GPUs.
     """
-    preset = {
-        name: value
-        for name, value in asdict(preset_of(settings)).items()
-        if name != "checkpoint_every" and (name != "patch" or value is not None)
-    }
+    preset = asdict(preset_of(settings))
+    for name in ("checkpoint_every", "picture_every"):
+        del preset[name]
+    for name, silent in _SINCE_LATER.items():
+        if preset[name] == silent:
+            del preset[name]
     return _sha256([plans, preset, settings.seed, fold.train, fold.validation])
 
 

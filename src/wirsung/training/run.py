@@ -30,7 +30,7 @@ from wirsung.training.presets import preset_of
 from wirsung.training.reading import ORIENTATION
 from wirsung.training.record import fold_key, plan_key
 from wirsung.training.settings import TrainSettings
-from wirsung.training.workspace import Workspace, silence
+from wirsung.training.workspace import CONFIGURATION, Workspace, silence
 
 _STARTED = "training.json"
 
@@ -170,11 +170,22 @@ def _planned(settings: TrainSettings, inputs: _Inputs, workspace: Workspace) -> 
     else:
         facts = fingerprint(inputs.cases, inputs.classes, settings.workers)
         images = {case.id: case.image_path for case in inputs.cases}
-        plans = plan(workspace, facts, table, images, preset_of(settings), settings.network)
+        preset = preset_of(settings)
+        plans = plan(workspace, facts, table, images, preset, settings.network)
+        plans = _with_batch(plans, preset.batch_size)
         write_json(marker, {"key": inputs.plan_key, "plans": dict(plans.content)})
     write_plans(settings.out, plans)
     write_json(settings.out / DATASET_FILE, table)
     return plans, table
+
+
+def _with_batch(plans: Plans, batch_size: int | None) -> Plans:
+    """The plans with the batch size that was said, if one was."""
+    if batch_size is None:
+        return plans
+    configurations = dict(plans.content["configurations"])
+    configurations[CONFIGURATION] = {**configurations[CONFIGURATION], "batch_size": batch_size}
+    return parse_plans({**plans.content, "configurations": configurations})
 
 
 def _fit(

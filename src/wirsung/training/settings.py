@@ -34,6 +34,17 @@ Network = Literal[
 ]
 """Those of the catalog, and three short names."""
 PresetName = Literal["default", "demo"]
+Augmentation = Literal["cpu", "gpu"]
+
+_COUNTS = (
+    "epochs",
+    "iterations",
+    "batch_size",
+    "checkpoint_every",
+    "picture_every",
+    "gpus",
+    "workers",
+)
 
 
 @dataclass(frozen=True)
@@ -62,25 +73,56 @@ class TrainSettings:
     """Batches an epoch, instead of the preset's."""
     finest_mm: float | None = None
     """No axis is resampled finer than this, instead of the preset's."""
+    batch_size: int | None = None
+    """Patches a batch, instead of the plan's; with --gpus they are shared out."""
+    features: tuple[int, int] | None = None
+    """Feature maps of the first stage and the most of any, as 32 320, instead of the preset's."""
+    learning_rate: float | None = None
+    """At the start, instead of the preset's; it falls to 0 over the epochs."""
+    augmentation: Augmentation = "cpu"
+    """cpu: nnU-Net's own, by --workers processes. gpu: the same list in batches, on the GPU."""
     checkpoint_every: int | None = None
     """Epochs between checkpoints that a killed training goes on from, instead of the preset's."""
+    checkpoint_minutes: float = 10.0
+    """Also within an epoch, whenever the last one is this old; 0: after every batch."""
+    picture_every: int | None = None
+    """Epochs between pictures of a validation case, instead of the preset's."""
+    max_hours: float | None = None
+    """Stop in time before so many hours are over, with a checkpoint; the same call later goes on from it."""
+    gpus: int = 1
+    """Share each batch out to so many GPUs of this machine; with --device cpu, to so many processes."""
     seed: int = 0
     """Another seed, other initial weights and other patches."""
     workers: int = default_workers()
     """Processes that prepare cases, and on a GPU those that augment patches."""
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "iterations", "checkpoint_every", "workers"):
+        for name in _COUNTS:
             value = getattr(self, name)
             if value is not None and value < 1:
                 msg = f"{name} is {value}, but it must be at least 1."
                 raise ConfigError(msg)
+        self._check_amounts()
         if self.patch is not None and min(self.patch) < 1:
             msg = f"patch is {self.patch}, but each axis must have at least 1 voxel."
             raise ConfigError(msg)
-        if self.finest_mm is not None and not 0 < self.finest_mm < math.inf:
-            msg = f"finest_mm is {self.finest_mm}, but a spacing is more than 0 mm."
+        if self.features is not None and not 1 <= self.features[0] <= self.features[1]:
+            msg = f"features is {self.features}, but it is the first stage's number and the most, as 32 320."
             raise ConfigError(msg)
         if isinstance(self.fold, int) and self.fold < 0:
             msg = f"fold is {self.fold}, but folds are counted from 0. Or take all."
+            raise ConfigError(msg)
+
+    def _check_amounts(self) -> None:
+        """Spacing, rate and time."""
+        if self.finest_mm is not None and not 0 < self.finest_mm < math.inf:
+            msg = f"finest_mm is {self.finest_mm}, but a spacing is more than 0 mm."
+            raise ConfigError(msg)
+        for name in ("learning_rate", "max_hours"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                msg = f"{name} is {value}, but it must be more than 0."
+                raise ConfigError(msg)
+        if not 0 <= self.checkpoint_minutes < math.inf:
+            msg = f"checkpoint_minutes is {self.checkpoint_minutes}, but it must be at least 0."
             raise ConfigError(msg)
