@@ -6,13 +6,14 @@ Axes are nnU-Net's: (z, y, x), which is (k, j, i) of a volume; after `transpose_
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from wirsung.compute.atomic import write_json
 from wirsung.errors import CheckpointError, near_names
 from wirsung.models.labels import Labels, parse_labels, uses_regions_or_ignore
+from wirsung.models.normalisation import BY_ITSELF, OTHER, Intensity, Normalisation, way_for, ways_in
 from wirsung.models.old_plans import modernised
 
 PLANS_FILE = "plans.json"
@@ -31,16 +32,6 @@ _NORMALISATIONS = (
     "NoNormalization",
     "RescaleTo01Normalization",
 )
-
-
-@dataclass(frozen=True)
-class Intensity:
-    """Statistics of one channel's foreground voxels over the training cases, in the image's unit."""
-
-    mean: float
-    std: float
-    percentile_00_5: float
-    percentile_99_5: float
 
 
 @dataclass(frozen=True)
@@ -123,6 +114,23 @@ class Plans:
     transpose_backward: tuple[int, int, int]
     intensities: tuple[Intensity, ...]
     """One a channel."""
+    by_modality: Mapping[str, Normalisation] = field(default_factory=dict)
+    """How each modality is normalised; empty for a model of one, which is normalised as nnU-Net does."""
+
+    def normalisations(
+        self, configuration: Configuration, modality: str | None = None
+    ) -> tuple[Normalisation, ...]:
+        """What is done to each channel of an image of that modality.
+
+        Raises:
+            ConfigError: The model learnt several modalities, and this is none of them or not told.
+        """
+        if modality == OTHER:
+            return (BY_ITSELF,) * len(configuration.normalisations)
+        if self.by_modality:
+            return (way_for(self.by_modality, modality),)
+        own = zip(configuration.normalisations, configuration.inside_mask_only, self.intensities, strict=True)
+        return tuple(Normalisation(*values) for values in own)
 
     def configuration(self, name: str) -> Configuration:
         """The configuration of that name, with what it inherits.
@@ -184,13 +192,14 @@ def parse_plans(content: Mapping[str, Any]) -> Plans:
         forward = _axes(content["transpose_forward"])
         backward = _axes(content["transpose_backward"])
         channels = dict(content["foreground_intensity_properties_per_channel"])
-        intensities = tuple(_intensity(channels[key]) for key in sorted(channels, key=int))
+        intensities = tuple(Intensity.of(channels[key]) for key in sorted(channels, key=int))
         named = str(content["dataset_name"])
+        by_modality = ways_in(content)
         _ = {name: dict(table) for name, table in dict(content["configurations"]).items()}
     except (KeyError, TypeError, ValueError) as error:
         msg = f"{PLANS_FILE} lacks {error}. Only the plans of nnU-Net v2 can be read."
         raise CheckpointError(msg) from error
-    return Plans(content, named, forward, backward, intensities)
+    return Plans(content, named, forward, backward, intensities, by_modality)
 
 
 def write_plans(folder: Path, plans: Plans) -> None:
@@ -347,12 +356,3 @@ def _sizes(values: Any, kind: type[N]) -> tuple[N, ...]:  # noqa: ANN401 - whate
         msg = f"sizes above 0, but has {list(values)}"
         raise ValueError(msg)
     return made
-
-
-def _intensity(table: Mapping[str, Any]) -> Intensity:
-    return Intensity(
-        mean=float(table["mean"]),
-        std=float(table["std"]),
-        percentile_00_5=float(table["percentile_00_5"]),
-        percentile_99_5=float(table["percentile_99_5"]),
-    )

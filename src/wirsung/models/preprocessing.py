@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from wirsung.errors import CheckpointError
-from wirsung.models.plans import Configuration, Intensity, Plans, Shape, Spacing
+from wirsung.models.normalisation import Intensity
+from wirsung.models.plans import Configuration, Plans, Shape, Spacing
 from wirsung.models.resampling import coarse_axis, resample, resample_labels, resampled_shape
 
 OUTSIDE = -1
@@ -62,6 +63,8 @@ def preprocess(
     plans: Plans,
     configuration: Configuration,
     labels: NDArray[np.integer] | None = None,
+    *,
+    modality: str | None = None,
 ) -> Preprocessed:
     """One case as the network sees it.
 
@@ -71,9 +74,11 @@ def preprocess(
         plans: Of the model.
         configuration: One of the plans'.
         labels: (z, y, x), of class indices.
+        modality: Of the image, which a model of several must be told; or `other`, to z-score it by itself.
 
     Raises:
         CheckpointError: The image has another number of channels than the plans.
+        ConfigError: The model learnt several modalities, and the image's is none of them or not told.
 
     Source:
         `DefaultPreprocessor.run_case_npy` of nnU-Net 2.8.
@@ -86,10 +91,8 @@ def preprocess(
     voxels = image.transpose(0, *(axis + 1 for axis in forward)).astype(np.float32)
     spacing = (spacing_mm[forward[0]], spacing_mm[forward[1]], spacing_mm[forward[2]])
     voxels, inside, placement = _cropped(voxels, spacing)
-    channels = zip(voxels, configuration.normalisations, plans.intensities, strict=True)
-    for index, (channel, scheme, intensity) in enumerate(channels):
-        mask = inside if configuration.inside_mask_only[index] else None
-        normalise(channel, scheme, intensity, mask)
+    for channel, way in zip(voxels, plans.normalisations(configuration, modality), strict=True):
+        normalise(channel, way.scheme, way.intensity, inside if way.inside_mask_only else None)
     shape = resampled_shape(placement.cropped_shape, spacing, configuration.spacing_mm)
     how = configuration.image_resampling
     coarse = coarse_axis(spacing, configuration.spacing_mm, how)
