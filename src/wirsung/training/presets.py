@@ -35,6 +35,10 @@ class Preset:
     """Whether the weights of the best epoch are kept beside the last ones."""
     batch_size: int | None = None
     """Patches a batch; None leaves it to the planner."""
+    smallest_batch: int = 2
+    """Where no batch size is said: the patch is made smaller until so many fit the planner's memory."""
+    lesion: float = 0.0
+    """Fraction of a batch's patches, on average, that are centred on the lesion, 0 to 1."""
     augmentation: Augmentation = "cpu"
     """Where patches are augmented."""
     picture_every: int = 10
@@ -50,6 +54,8 @@ PRESETS: dict[PresetName, Preset] = {
         optimiser="sgd",
         learning_rate=1e-2,
         foreground=0.33,
+        smallest_batch=4,
+        lesion=0.25,
     ),
     "demo": Preset(
         epochs=26,

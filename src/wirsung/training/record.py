@@ -11,7 +11,13 @@ from wirsung.training.presets import preset_of
 from wirsung.training.reading import state_of
 from wirsung.training.settings import TrainSettings
 
-_SINCE_LATER = {"patch": None, "batch_size": None, "augmentation": "cpu"}
+_SINCE_LATER = {
+    "patch": None,
+    "batch_size": None,
+    "smallest_batch": 2,
+    "lesion": 0.0,
+    "augmentation": "cpu",
+}
 """Settings that older keys do not know, each with the value that is as if it were not there."""
 
 
@@ -23,8 +29,9 @@ def plan_key(settings: TrainSettings, cases: Sequence[Case], labels: Mapping[str
     # Left out where they are not said, so that older keys stand.
     if preset.patch is not None:
         planning.append(preset.patch)
-    if preset.batch_size is not None:
-        planning.append({"batch_size": preset.batch_size})
+    for name in ("batch_size", "smallest_batch", "lesion"):
+        if getattr(preset, name) != _SINCE_LATER[name]:
+            planning.append({name: getattr(preset, name)})
     return _sha256([{case.id: state_of(case) for case in cases}, dict(labels), planning])
 
 
