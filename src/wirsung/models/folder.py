@@ -1,7 +1,7 @@
 """A model folder: nnU-Net's files, and `wirsung.json`, which says what nnU-Net does not."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,14 @@ from typing import Any
 from wirsung import __version__
 from wirsung.compute.atomic import write_json
 from wirsung.errors import CheckpointError
+from wirsung.models.normalisation import OTHER, known_modality
 from wirsung.models.weights import CHECKPOINT_FILE, WEIGHTS_FILE
 
 RECORD_FILE = "wirsung.json"
 SCHEMA = 1
+
+_AND = "+"
+_ORDER = ("ct", "t1", "t2", "mr")
 
 
 @dataclass(frozen=True)
@@ -51,12 +55,51 @@ class Record:
     orientation: str
     """The axis order of the volumes that it learnt from, such as RPS."""
     modality: str
-    """ct, t1, t2, or mr for MRI whose sequence nobody told."""
+    """ct, t1, t2, or mr for MRI whose sequence nobody told; several as in ct+t1+t2."""
     network: str
     preset: str
     plan_key: str
     """Of what the plans depend on."""
     folds: Mapping[str, FoldRecord] = field(default_factory=dict)
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Each modality that it learnt.
+
+        Example:
+            >>> Record("pants-2", (), "RPS", "ct+t1", "nnunet", "default", "").modalities
+            ('ct', 't1')
+        """
+        return tuple(self.modality.split(_AND))
+
+
+def joined_modalities(modalities: Iterable[str]) -> str:
+    """Modalities as a record has them, in the order ct, t1, t2, mr.
+
+    Example:
+        >>> joined_modalities({"t2", "ct"}), joined_modalities(["mr"])
+        ('ct+t2', 'mr')
+    """
+    return _AND.join(sorted(set(modalities), key=_ORDER.index))
+
+
+def modality_of(record: Record | None, wanted: str | None) -> str | None:
+    """What `preprocess` must be told of an image that is to be predicted.
+
+    Args:
+        record: Of the model; None for one of nnU-Net's own making, which takes any image as it was planned.
+        wanted: ct, t1, t2 or mr, by the image's name or header or by --modality; other for an image that is to
+            be z-scored by itself; None where nobody knows.
+
+    Returns:
+        One of the model's modalities, or other; of a model without record, `wanted`.
+
+    Raises:
+        ConfigError: The model did not learn that modality, or learnt several and nobody knows which it is.
+    """
+    if record is None or wanted == OTHER:
+        return wanted
+    return known_modality(record.modalities, wanted)
 
 
 def fold_folder(model: Path, fold: int | str) -> Path:

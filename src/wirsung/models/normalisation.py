@@ -6,7 +6,7 @@ mean nothing beyond their own image. These ways are kept in `plans.json` beside 
 them: there they go wherever the plans go, into checkpoints and exports as well.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -115,31 +115,43 @@ def known_modality(known: Iterable[str], wanted: str | None) -> str:
 
     Args:
         known: What the model learnt.
-        wanted: Of the image; None where nobody knows, which one modality leaves no doubt about.
+        wanted: Of the image; None where nobody knows, which a model of one modality need not be told.
 
     Raises:
         ConfigError: The model did not learn it, or nobody knows which of several it is.
 
     Example:
-        >>> known_modality(["ct"], None), known_modality(["ct", "t1"], "t1")
-        ('ct', 't1')
+        >>> known_modality(["ct"], None), known_modality(["ct", "t1"], "t1"), known_modality(["mr"], "t2")
+        ('ct', 't1', 'mr')
     """
     names = list(known)
-    if wanted is None and len(names) == 1:
-        return names[0]
+    fitting = _fitting(names, wanted)
+    if len(fitting) == 1:
+        return fitting[0]
     learnt = listed(names)
+    if fitting:
+        which = "the image" if wanted is None else f"an image of modality {wanted}"
+        msg = (
+            f"The model learnt {learnt}, each normalised in its own way, and nobody told which of them "
+            f"{which} is. Say it with --modality."
+        )
+        raise ConfigError(msg)
+    msg = (
+        f"The image is of modality {wanted}, but the model learnt {learnt}. Take another model; or say "
+        f"--modality {names[0]} to prepare the image as that, or --modality {OTHER} to z-score it by itself."
+    )
+    raise ConfigError(msg)
+
+
+def _fitting(names: Sequence[str], wanted: str | None) -> list[str]:
+    """What the image may be taken for; mr, MRI of an untold sequence, stands for any sequence and back."""
     if wanted is None:
-        msg = (
-            f"The model learnt {learnt}, each normalised in its own way. Say which the image is: --modality."
-        )
-        raise ConfigError(msg)
-    if wanted not in names:
-        msg = (
-            f"The image is {wanted}, but the model learnt {learnt}. Take another model; or say --modality "
-            f"{names[0]} to prepare the image as that, or --modality {OTHER} to z-score it by itself."
-        )
-        raise ConfigError(msg)
-    return wanted
+        return list(names)
+    if wanted in names:
+        return [wanted]
+    if wanted == "mr":
+        return [name for name in names if name != "ct"]
+    return ["mr"] if wanted in ("t1", "t2") and "mr" in names else []
 
 
 def listed(names: Iterable[str]) -> str:
