@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from wirsung.compute.atomic import write_json
 from wirsung.compute.cases import Outcome, map_cases
-from wirsung.datasets.layout import Case
+from wirsung.datasets.layout import MODALITIES, Case
 from wirsung.errors import ConfigError, LabelError, WirsungError
 from wirsung.models.networks import architecture_of, entry
 from wirsung.models.networks.topology import plan_of_patch
+from wirsung.models.normalisation import BY_MODALITY, Intensity, way_of
 from wirsung.models.plans import Plans, Shape, parse_plans
 from wirsung.models.preprocessing import nonzero_box
+from wirsung.training.batch_size import planned_experiment, settled_lesion, with_lesion_patches
 from wirsung.training.classes import Classes
 from wirsung.training.presets import Preset
 from wirsung.training.reading import read_case
@@ -71,7 +73,7 @@ def facts_of(task: FingerprintTask) -> CaseFacts:
 
 
 def fingerprint(cases: Sequence[Case], classes: Classes, workers: int) -> dict[str, Any]:
-    """nnU-Net's `dataset_fingerprint.json`.
+    """nnU-Net's `dataset_fingerprint.json`; of several modalities with how each of them is to be normalised.
 
     Raises:
         WirsungError: A case can't be read, or no case has a labelled voxel.
@@ -79,12 +81,41 @@ def fingerprint(cases: Sequence[Case], classes: Classes, workers: int) -> dict[s
     voxels = min(_VOXELS_OF_ALL // len(cases), _VOXELS_OF_A_CASE)
     tasks = {case.id: FingerprintTask(case, classes, voxels) for case in cases}
     facts = succeeded(map_cases(facts_of, tasks, workers=workers, description="fingerprint"))
+    groups: dict[str, list[CaseFacts]] = {modality: [] for modality in MODALITIES}
+    for case, own in zip(cases, facts, strict=True):
+        groups[case.modality].append(own)
+    groups = {modality: own for modality, own in groups.items() if own}
+    statistics = {modality: _statistics(own, classes, modality) for modality, own in groups.items()}
+    # Of several modalities only CT's numbers mean the same in every case; z-scores need none.
+    overall = statistics.get("ct") or _statistics(facts, classes)
+    shared = {
+        "spacings": [list(item.spacing_mm) for item in facts],
+        "shapes_after_crop": [list(item.cropped_shape) for item in facts],
+        "foreground_intensity_properties_per_channel": {"0": overall},
+        "median_relative_size_after_cropping": _kept(facts),
+    }
+    if len(groups) == 1:
+        return shared
+    ways = {
+        modality: way_of(modality, Intensity.of(statistics[modality]), _kept(own)).as_plan()
+        for modality, own in groups.items()
+    }
+    return {**shared, BY_MODALITY: ways}
+
+
+def _kept(facts: Sequence[CaseFacts]) -> float:
+    return float(np.median([item.kept for item in facts]))
+
+
+def _statistics(facts: Sequence[CaseFacts], classes: Classes, modality: str = "") -> dict[str, float]:
+    """nnU-Net's numbers of the foreground that was drawn from those cases."""
     foreground = np.concatenate([item.foreground for item in facts])
     if not foreground.size:
-        msg = f"No case has a voxel of any class of {classes.scheme.name}. Choose another --scheme."
+        which = f"No {modality} case" if modality else "No case"
+        msg = f"{which} has a voxel of any class of {classes.scheme.name}. Choose another --scheme."
         raise LabelError(msg)
     low, median, high = (float(value) for value in np.percentile(foreground, (0.5, 50.0, 99.5)))
-    statistics = {
+    return {
         "mean": float(foreground.mean(dtype=np.float64)),
         "median": median,
         "std": float(foreground.std(dtype=np.float64)),
@@ -93,19 +124,20 @@ def fingerprint(cases: Sequence[Case], classes: Classes, workers: int) -> dict[s
         "percentile_99_5": high,
         "percentile_00_5": low,
     }
-    return {
-        "spacings": [list(item.spacing_mm) for item in facts],
-        "shapes_after_crop": [list(item.cropped_shape) for item in facts],
-        "foreground_intensity_properties_per_channel": {"0": statistics},
-        "median_relative_size_after_cropping": float(np.median([item.kept for item in facts])),
-    }
 
 
 def label_table(cases: Sequence[Case], classes: Classes) -> dict[str, Any]:
-    """nnU-Net's `dataset.json` of the model: no path and no case id in it."""
+    """nnU-Net's `dataset.json` of the model: no path and no case id in it.
+
+    The channel of several modalities is called after all of them, which nnU-Net takes for one to be z-scored.
+    """
+    modalities = {case.modality for case in cases}
+    channel = "+".join(CHANNELS[modality] for modality in MODALITIES if modality in modalities)
     return {
-        "channel_names": {"0": CHANNELS[cases[0].modality]},
+        "channel_names": {"0": channel},
         "labels": classes.labels,
+        # For us alone: which class is the lesion, whatever its name.
+        "structures": {item.name: list(item.structures) for item in classes.learnt},
         "numTraining": len(cases),
         "file_ending": ".nii.gz",
         "overwrite_image_reader_writer": "SimpleITKIO",
@@ -141,14 +173,13 @@ def plan(
     write_json(workspace.preprocessed / "dataset_fingerprint.json", dict(facts))
     with workspace.environment(1), silence():
         planner = _planner(network, preset)
-        # It writes what it returns beside the fingerprint; an older plan there would be merged in.
-        (workspace.preprocessed / f"{planner.plans_identifier}.json").unlink(missing_ok=True)
-        content = planner.plan_experiment()
+        plans_file = workspace.preprocessed / f"{planner.plans_identifier}.json"
+        content = planned_experiment(planner, plans_file, preset)
     # Through JSON, so that what comes back is the same whether it was made or read: no numpy, no tuples.
     features = (planner.UNet_base_num_features, planner.UNet_max_features_3d)
     plans = _with_network(parse_plans(json.loads(json.dumps(content))), network, preset.patch, features)
     plans.configuration(CONFIGURATION)
-    return plans
+    return with_lesion_patches(plans, settled_lesion(table, preset))
 
 
 def require_network(network: Network) -> None:

@@ -114,7 +114,16 @@ def leading_classes(table: Mapping[str, Any]) -> tuple[str, ...]:
         >>> leading_classes({"labels": labels, "structures": {"cancer": ["pancreatic_lesion"]}})
         ('cancer', 'pancreas')
     """
-    stands_for = {str(name): [str(name)] for name in table["labels"]} | dict(table.get("structures", {}))
-    wanted = ("pancreatic_lesion", "pancreas")
-    found = (next((name for name, of in stands_for.items() if list(of) == [item]), None) for item in wanted)
+    found = (_class_of(table, item) for item in ("pancreatic_lesion", "pancreas"))
     return tuple(name for name in found if name is not None)
+
+
+def lesion_class(table: Mapping[str, Any]) -> str | None:
+    """The name of the class that stands for the lesion of the pancreas in `dataset.json`, if one does."""
+    return _class_of(table, "pancreatic_lesion")
+
+
+def _class_of(table: Mapping[str, Any], structure: str) -> str | None:
+    """The class of that structure alone; where the table names no structures, the class of that name."""
+    stands_for = {str(name): [str(name)] for name in table["labels"]} | dict(table.get("structures", {}))
+    return next((name for name, of in stands_for.items() if list(of) == [structure]), None)
