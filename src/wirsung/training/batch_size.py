@@ -1,9 +1,9 @@
 """How many patches a step has, how many of them are centred on the lesion, and why.
 
-nnU-Net's planner makes the patch so large that two fit the memory. Of two, one is centred on a random class of
-a random case: on the lesion once in 250 steps, where it is one of 28 classes and in one case of nine. Networks
-trained so never learnt the tumour in 1,000 epochs (`docs/how-to/watch-training.md`). Here the patch gives way
-until four fit the same memory, and a quarter of all patches is centred on the lesion.
+nnU-Net's planner makes the patch so large that two fit the memory. Of two, one is centred on a random class
+of a random case: on the lesion once in 250 steps, where it is one of 28 classes and in one case of nine.
+Networks trained so never learnt the tumour in 1,000 epochs (`docs/how-to/watch-training.md`). Here the patch
+gives way until four fit the same memory, and a quarter of all patches is centred on the lesion.
 """
 
 import math
