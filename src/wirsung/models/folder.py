@@ -88,8 +88,8 @@ def modality_of(record: Record | None, wanted: str | None) -> str | None:
 
     Args:
         record: Of the model; None for one of nnU-Net's own making, which takes any image as it was planned.
-        wanted: ct, t1, t2 or mr, by the image's name or header or by --modality; other for an image that is to
-            be z-scored by itself; None where nobody knows.
+        wanted: ct, t1, t2 or mr, by the image's name or header or by --modality; other for an image that is
+            to be z-scored by itself; None where nobody knows.
 
     Returns:
         One of the model's modalities, or other; of a model without record, `wanted`.

@@ -52,7 +52,14 @@ def prepare_case(task: PrepareTask) -> bool:
         raise Skip(True)
     configuration = task.plans.configuration(CONFIGURATION)
     arrays = read_case(task.case, task.classes)
-    made = preprocess(arrays.image, arrays.spacing_mm, task.plans, configuration, arrays.labels)
+    made = preprocess(
+        arrays.image,
+        arrays.spacing_mm,
+        task.plans,
+        configuration,
+        arrays.labels,
+        modality=task.case.modality,
+    )
     indices = range(1, len(task.classes.learnt) + 1)
     write_case(task.folder, task.case.id, made, configuration, indices)
     write_key(task.folder, task.case.id, task.key)
