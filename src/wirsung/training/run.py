@@ -14,7 +14,15 @@ from wirsung.datasets.layout import Case, Dataset
 from wirsung.datasets.splits import SPLIT_FILE, Fold, read_split
 from wirsung.errors import ConfigError, ManifestError
 from wirsung.models.device import choose_device
-from wirsung.models.folder import FoldRecord, ModelClass, Record, fold_folder, read_record, write_record
+from wirsung.models.folder import (
+    FoldRecord,
+    ModelClass,
+    Record,
+    fold_folder,
+    joined_modalities,
+    read_record,
+    write_record,
+)
 from wirsung.models.plans import DATASET_FILE, Plans, parse_plans, write_plans
 from wirsung.models.weights import (
     CHECKPOINT_FILE,
@@ -115,10 +123,6 @@ def _inputs(settings: TrainSettings) -> _Inputs:
     require_network(settings.network)
     dataset = Dataset.open(settings.dataset)
     cases, fold = _fold(settings, dataset)
-    modalities = sorted({case.modality for case in cases})
-    if len(modalities) > 1:
-        msg = f"{dataset.root} mixes {' and '.join(modalities)}; a network learns one modality. Split it up."
-        raise ManifestError(msg)
     drawn = annotated_structures(dataset) if dataset.description.annotated else None
     classes = choose_classes(scheme(settings.scheme), cases, drawn)
     plans = plan_key(settings, cases, classes.labels)
@@ -232,7 +236,7 @@ def _record(settings: TrainSettings, inputs: _Inputs) -> Record:
         scheme=chosen.scheme.name,
         classes=tuple(ModelClass(index, item.value, item.name) for index, item in learnt),
         orientation=ORIENTATION,
-        modality=inputs.cases[0].modality,
+        modality=joined_modalities(case.modality for case in inputs.cases),
         network=settings.network,
         preset=settings.preset,
         plan_key=inputs.plan_key,
