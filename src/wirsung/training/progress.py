@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 class TrainingBar:
     """One line on standard error that moves with every batch."""
 
-    def __init__(self, epochs: int, iterations: int, first_epoch: int) -> None:
+    def __init__(self, epochs: int, iterations: int, first_epoch: int, first_iteration: int = 0) -> None:
         columns = (
             TextColumn("train"),
             BarColumn(),
@@ -21,7 +21,9 @@ class TrainingBar:
         self._progress = Progress(*columns, console=Console(stderr=True))
         self._epochs = epochs
         self._task = self._progress.add_task(
-            f"epoch {first_epoch + 1}/{epochs}", total=epochs * iterations, completed=first_epoch * iterations
+            f"epoch {min(first_epoch + 1, epochs)}/{epochs}",
+            total=epochs * iterations,
+            completed=first_epoch * iterations + first_iteration,
         )
 
     def __enter__(self) -> Self:

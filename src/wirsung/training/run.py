@@ -38,7 +38,7 @@ from wirsung.training.presets import preset_of
 from wirsung.training.reading import ORIENTATION
 from wirsung.training.record import fold_key, plan_key
 from wirsung.training.settings import TrainSettings
-from wirsung.training.workspace import CONFIGURATION, Workspace, silence
+from wirsung.training.workspace import CONFIGURATION, Workspace
 
 _STARTED = "training.json"
 
@@ -107,11 +107,11 @@ def train(settings: TrainSettings) -> Trained:
     if done and done.key == inputs.fold_key and (fold_folder(settings.out, name) / WEIGHTS_FILE).is_file():
         return Trained(settings.out, name, len(done.train), done.epochs, done.duration_s, skipped=True)
     kept = _folds_to_keep(settings, record, inputs)
-    started = time.perf_counter()
+    started_s = time.monotonic()
     plans, table = _planned(settings, inputs, workspace)
     prepare(inputs.cases, inputs.classes, plans, workspace, settings.workers)
-    epochs, sha256 = _fit(settings, inputs, plans, table, workspace)
-    duration_s = time.perf_counter() - started
+    epochs, sha256 = _fit(settings, inputs, plans, table, started_s)
+    duration_s = time.monotonic() - started_s
     own = FoldRecord(
         inputs.fold.train, inputs.fold.validation, inputs.fold_key, epochs, round(duration_s, 1), sha256
     )
@@ -193,14 +193,16 @@ def _with_batch(plans: Plans, batch_size: int | None) -> Plans:
 
 
 def _fit(
-    settings: TrainSettings, inputs: _Inputs, plans: Plans, table: dict[str, Any], workspace: Workspace
+    settings: TrainSettings, inputs: _Inputs, plans: Plans, table: dict[str, Any], started_s: float
 ) -> tuple[int, str]:
     """Train the fold; epochs and the checksum of the weights."""
-    from wirsung.training.trainer import Job, run
+    from wirsung.training.job import Job
+    from wirsung.training.learning import run
 
     folder = fold_folder(settings.out, settings.fold)
     _start(folder, inputs.fold_key)
     device = choose_device(settings.device)
+    hours = settings.max_hours
     job = Job(
         plans,
         table,
@@ -211,10 +213,14 @@ def _fit(
         device,
         settings.seed,
         inputs.classes.name_sides,
+        workers=settings.workers // settings.gpus if device.type == "cuda" else 0,
+        gpus=settings.gpus,
+        checkpoint_s=60.0 * settings.checkpoint_minutes,
+        deadline_s=None if hours is None else started_s + 3600.0 * hours,
     )
     # A call that was killed between the last epoch and the record left the final checkpoint.
     if not (folder / CHECKPOINT_FILE).is_file():
-        with workspace.environment(settings.workers if device.type == "cuda" else 0), silence():
+        with Workspace(settings.out).environment(0):
             run(job)
     weights = checkpoint_weights(read_checkpoint(folder / CHECKPOINT_FILE))
     save_weights(folder / WEIGHTS_FILE, weights)
