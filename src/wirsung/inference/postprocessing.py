@@ -84,11 +84,13 @@ class Postprocessing:
         labels = label_map.voxels.copy(order="K")
         millilitres = label_map.voxel_volume_mm3 / 1000
         names = {item.value: item.name for item in classes}
+        # Pieces are sought around the values of a step only; what a step removes makes no box larger.
+        boxes = ndimage.find_objects(labels)
         found = []
-        for step, choose in self._steps(classes, millilitres):
-            box = _box(labels)
+        for step, values, choose in self._steps(classes, millilitres):
+            box = _around(boxes, values)
             if box is None:
-                break
+                continue
             pieces, gone = choose(labels[box])
             if pieces:
                 lost = np.unique(labels[box][gone]).tolist()
@@ -97,21 +99,23 @@ class Postprocessing:
                 labels[box][gone] = 0
         return label_map.with_voxels(labels), tuple(found)
 
-    def _steps(self, classes: Sequence[ModelClass], millilitres: float) -> Iterator[tuple[str, "_Choice"]]:
+    def _steps(self, classes: Sequence[ModelClass], millilitres: float) -> Iterator["_Step"]:
         for values in self.largest:
-            yield "largest", _all_but_largest(values)
+            yield "largest", values, _all_but_largest(values)
         for whole, spared in _one_piece_groups(classes) if self.one_piece else ():
-            yield "largest", _all_but_largest(whole, spared)
+            yield "largest", whole, _all_but_largest(whole, spared)
         lesion = _values(classes, lambda names: _LESION in names)
         organ = _values(classes, lambda names: _PANCREAS in names and _LESION not in names)
         if lesion and self.lesion_in_pancreas:
-            yield "lesion-in-pancreas", _away_from(lesion, organ)
+            yield "lesion-in-pancreas", lesion + organ, _away_from(lesion, organ)
         if lesion and self.smallest_lesion_ml > 0:
-            yield "smallest-lesion", _smaller_than(lesion, self.smallest_lesion_ml / millilitres)
+            yield "smallest-lesion", lesion, _smaller_than(lesion, self.smallest_lesion_ml / millilitres)
 
 
 _Choice = Callable[[Voxels], tuple[int, Mask]]
 """A label map to the number of pieces that go, and their voxels."""
+_Step = tuple[str, tuple[int, ...], _Choice]
+"""Its name, the label values that it looks at, and what it chooses."""
 
 
 def nnunet_steps(model: Path, classes: Sequence[ModelClass]) -> tuple[tuple[int, ...], ...]:
@@ -228,13 +232,14 @@ def _mask(labels: Voxels, values: Sequence[int]) -> Mask:
     return found
 
 
-def _box(labels: Voxels) -> tuple[slice, slice, slice] | None:
-    """Around everything that is not background; pieces are sought nowhere else."""
-    sides = []
-    for axis in range(3):
-        others = tuple(other for other in range(3) if other != axis)
-        filled = np.flatnonzero(labels.any(axis=others))
-        if not filled.size:
-            return None
-        sides.append(slice(int(filled[0]), int(filled[-1]) + 1))
-    return sides[0], sides[1], sides[2]
+def _around(
+    boxes: Sequence[tuple[slice, ...] | None], values: Sequence[int]
+) -> tuple[slice, slice, slice] | None:
+    """The box around all of the values; None where there are none."""
+    own = [box for value in values if value <= len(boxes) and (box := boxes[value - 1]) is not None]
+    if not own:
+        return None
+    first, second, third = (
+        slice(min(box[axis].start for box in own), max(box[axis].stop for box in own)) for axis in range(3)
+    )
+    return first, second, third
