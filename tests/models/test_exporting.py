@@ -14,6 +14,7 @@ from wirsung.models.exporting import export_model, run
 from wirsung.models.folder import ModelClass, Record, read_record, write_record
 from wirsung.models.importing_nnunet import import_nnunet
 from wirsung.models.networks import entry
+from wirsung.models.normalisation import Intensity, way_of
 from wirsung.models.plans import parse_plans
 from wirsung.models.transfer_settings import ExportSettings
 from wirsung.models.weights import load_weights, read_checkpoint
@@ -139,6 +140,32 @@ def test_the_notes_say_what_nnunet_does_not_know(tmp_path, ours, nnunet_model):
     assert export_model(theirs, tmp_path / "c").notes == ()
     checkpoint = read_checkpoint(tmp_path / "c" / "fold_0" / "checkpoint_final.pth")
     assert checkpoint["trainer_name"] == "nnUNetTrainerNoMirroring"
+
+
+def test_a_model_of_several_modalities_is_exported_for_one_of_them(tmp_path, nnunet_model, plans_content):
+    intensity = Intensity(80.0, 40.0, -60.0, 220.0)
+    ways = {name: way_of(name, intensity, 1.0).as_plan() for name in ("ct", "t1", "t2")}
+    own = plans_content["configurations"]["3d_fullres"]
+    own |= {"normalization_schemes": ["ZScoreNormalization"], "use_mask_for_norm": [False]}
+    source = nnunet_model(folds=(0,))
+    (source / "plans.json").write_text(json.dumps({**plans_content, "normalisation_by_modality": ways}))
+    made = export_model(source, tmp_path / "mri")
+    (note,) = [note for note in made.notes if "alike" in note]
+    assert "learnt ct otherwise" in note
+    assert "--modality ct" in note
+    made = export_model(source, tmp_path / "ct", modality="ct")
+    (note,) = [note for note in made.notes if "alike" in note]
+    assert "learnt t1 and t2 otherwise" in note
+    predictor = _nnunets_predictor(tmp_path / "ct")
+    assert predictor.configuration_manager.normalization_schemes == ["CTNormalization"]
+    assert not export_model(source, tmp_path / "ct", modality="t1").skipped
+    checkpoint = read_checkpoint(tmp_path / "ct" / "fold_0" / "checkpoint_final.pth")
+    for plans in (checkpoint["init_args"]["plans"], json.loads((tmp_path / "ct" / "plans.json").read_text())):
+        assert plans["configurations"]["3d_fullres"]["normalization_schemes"] == ["ZScoreNormalization"]
+        assert set(parse_plans(plans).by_modality) == {"ct", "t1", "t2"}
+    assert export_model(source, tmp_path / "ct", modality="t1").skipped
+    with pytest.raises(ConfigError, match="of modality pet, but the model learnt"):
+        export_model(source, tmp_path / "out", modality="pet")
 
 
 def test_a_moved_network_is_exported_under_the_path_that_nnunet_can_import(

@@ -21,8 +21,17 @@ from wirsung.models.folder import finished_folds, fold_folder, read_record
 from wirsung.models.labels import Labels
 from wirsung.models.networks import entry_of_class
 from wirsung.models.nnunet_folder import BESIDE
+from wirsung.models.normalisation import BY_MODALITY, listed, missed_by_nnunet, told_to_nnunet
 from wirsung.models.onnx_graph import Facts, write_onnx
-from wirsung.models.plans import DATASET_FILE, PLANS_FILE, Outline, Plans, read_labels, read_plans
+from wirsung.models.plans import (
+    DATASET_FILE,
+    PLANS_FILE,
+    Outline,
+    Plans,
+    parse_plans,
+    read_labels,
+    read_plans,
+)
 from wirsung.models.transfer_settings import ExportSettings, Form
 from wirsung.models.weights import CHECKPOINT_FILE, Weights, fill, load_weights
 
@@ -73,6 +82,8 @@ class _Model:
     plans: Plans
     labels: Labels
     folds: tuple[str, ...]
+    modality: str | None
+    """The one that nnU-Net is told of."""
 
     def outline(self, weights: Weights) -> Outline:
         """The configuration of a fold."""
@@ -94,11 +105,22 @@ def run(settings: ExportSettings) -> ExportedModel:
         MissingDependencyError: What writes ONNX is not installed.
         StorageError: OUT can't be written.
     """
-    return export_model(settings.model, settings.out, form=settings.form, folds=settings.folds or None)
+    return export_model(
+        settings.model,
+        settings.out,
+        form=settings.form,
+        folds=settings.folds or None,
+        modality=settings.modality,
+    )
 
 
 def export_model(
-    model: Path, out: Path, *, form: Form = "nnunet", folds: Sequence[int | str] | None = None
+    model: Path,
+    out: Path,
+    *,
+    form: Form = "nnunet",
+    folds: Sequence[int | str] | None = None,
+    modality: str | None = None,
 ) -> ExportedModel:
     """Write a model for nnU-Net or for ONNX.
 
@@ -112,17 +134,23 @@ def export_model(
         out: The folder or zip to write.
         form: nnunet or onnx.
         folds: Which folds; None is every finished one.
+        modality: Of a model of several: the one that nnU-Net is to normalise as it was learnt; of the others
+            it then normalises some wrongly, as the notes say.
 
     Raises:
         CheckpointError: The model can't be read, or has no such fold.
-        ConfigError: `out` is the model itself, or its network can't be written as ONNX.
+        ConfigError: `out` is the model itself, its network can't be written as ONNX, or it did not learn that
+            modality beside others.
         MissingDependencyError: What writes ONNX is not installed.
         StorageError: `out` can't be written.
     """
     if out.resolve() == model.resolve():
         msg = f"{out} is the model itself. Export into another folder."
         raise ConfigError(msg)
-    opened = _Model(model, read_plans(model), read_labels(model), _chosen(model, folds))
+    plans = read_plans(model)
+    if modality is not None:
+        plans = parse_plans(told_to_nnunet(plans.content, modality))
+    opened = _Model(model, plans, read_labels(model), _chosen(model, folds), modality)
     if form == "onnx" and out.suffix in {".zip", ".onnx"}:
         msg = f"{out} is named as a file, but ONNX files, one a fold, are written into a folder. Name one."
         raise ConfigError(msg)
@@ -132,7 +160,7 @@ def export_model(
 
 
 def _export_folder(model: _Model, out: Path, form: Form) -> ExportedModel:
-    before = _read_export(out, form)
+    before = _read_export(out, form, model.modality)
     made: dict[str, str] = {}
     notes: list[str] = []
     is_new = False
@@ -149,7 +177,7 @@ def _export_folder(model: _Model, out: Path, form: Form) -> ExportedModel:
         else:
             write_onnx(target, model.network(weights), _facts(model, weights))
     _write_beside(model, out)
-    _write_export(out, form, {**before, **made})
+    _write_export(out, form, {**before, **made}, model.modality)
     return ExportedModel(out, form, made, tuple(dict.fromkeys(notes)), skipped=not is_new)
 
 
@@ -227,6 +255,12 @@ def _notes(model: _Model, weights: Weights, form: Form) -> list[str]:
         )
     if form == "onnx":
         notes.append("Each file says how an image must be prepared, under its metadata key wirsung.")
+    missed = missed_by_nnunet(model.plans.content) if form == "nnunet" else ()
+    if missed:
+        notes.append(
+            f"nnU-Net normalises every image alike, but the model learnt {listed(missed)} otherwise: let it "
+            f"predict none of those. Export another folder for them, with --modality {missed[0]}."
+        )
     entry = entry_of_class(model.outline(weights).architecture.class_name)
     if form == "nnunet" and entry.class_path.startswith("wirsung."):
         notes.append(f"nnU-Net reads it where pip install 'wirsung[{entry.extra}]' was run.")
@@ -264,6 +298,7 @@ def _facts(model: _Model, weights: Weights) -> Facts:
         "channels": list(model.labels.channels),
         "normalisations": list(outline.normalisations),
         "intensities": intensities,
+        **({BY_MODALITY: model.plans.content[BY_MODALITY]} if model.plans.by_modality else {}),
         "outputs": list(model.labels.outputs),
         "mirror_axes": list(weights.mirror_axes),
         "weights_sha256": weights.sha256,
@@ -284,21 +319,23 @@ def _chosen(model: Path, folds: Sequence[int | str] | None) -> tuple[str, ...]:
     return chosen
 
 
-def _read_export(out: Path, form: Form) -> dict[str, str]:
-    """Fold to checksum of an earlier export of this form; empty where it is missing or damaged."""
+def _read_export(out: Path, form: Form, modality: str | None) -> dict[str, str]:
+    """Fold to checksum of an earlier export of this kind; empty where it is missing or damaged."""
     try:
         content = json.loads((out / EXPORT_FILE).read_text(encoding="utf-8"))
-        known = content["folds"] if content["form"] == form else {}
+        is_same = (content["form"], content.get("modality")) == (form, modality)
+        known = content["folds"] if is_same else {}
         return {str(fold): str(sha256) for fold, sha256 in known.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
 
 
-def _write_export(out: Path, form: Form, folds: Mapping[str, str]) -> None:
+def _write_export(out: Path, form: Form, folds: Mapping[str, str], modality: str | None) -> None:
     content = {
         "schema": _SCHEMA,
         "created_by": f"wirsung {__version__}",
         "form": form,
+        "modality": modality,
         "folds": dict(sorted(folds.items())),
     }
     write_json(out / EXPORT_FILE, content)

@@ -96,6 +96,40 @@ def ways_in(content: Mapping[str, Any]) -> dict[str, Normalisation]:
     return {str(modality): _way(dict(own)) for modality, own in table.items()}
 
 
+def missed_by_nnunet(content: Mapping[str, Any]) -> tuple[str, ...]:
+    """The modalities that nnU-Net, which has one way for all, would not normalise as they were learnt.
+
+    Args:
+        content: Of `plans.json`.
+    """
+    of_all = {
+        (table["normalization_schemes"][0], bool(table["use_mask_for_norm"][0]))
+        for table in content["configurations"].values()
+        if "normalization_schemes" in table
+    }
+    ways = ways_in(content)
+    return tuple(name for name, way in ways.items() if {(way.scheme, way.inside_mask_only)} != of_all)
+
+
+def told_to_nnunet(content: Mapping[str, Any], modality: str) -> dict[str, Any]:
+    """The content of `plans.json` by which nnU-Net normalises images of that modality as they were learnt.
+
+    Raises:
+        ConfigError: The model learnt no such modality beside others.
+    """
+    ways = ways_in(content)
+    if not ways:
+        msg = f"The model learnt one modality, which nnU-Net's own keys say all of. Leave out {modality}."
+        raise ConfigError(msg)
+    way = ways[known_modality(ways, modality)]
+    own = {"normalization_schemes": [way.scheme], "use_mask_for_norm": [way.inside_mask_only]}
+    tables = {
+        name: {**table, **(own if "normalization_schemes" in table else {})}
+        for name, table in content["configurations"].items()
+    }
+    return {**content, "configurations": tables}
+
+
 def way_for(ways: Mapping[str, Normalisation], modality: str | None) -> Normalisation:
     """The way to normalise an image of that modality.
 

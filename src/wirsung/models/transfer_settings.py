@@ -59,3 +59,5 @@ class ExportSettings:
     """nnunet: a folder that nnUNetv2_predict_from_modelfolder reads. onnx: a file a fold, for one patch."""
     folds: tuple[int | Literal["all"], ...] = ()
     """Which folds; by default every finished one."""
+    modality: Literal["ct", "t1", "t2", "mr"] | None = None
+    """Of a model of several: whose images nnU-Net, which has one way for all, is to normalise as learnt."""
