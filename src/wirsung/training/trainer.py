@@ -15,6 +15,7 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer as NnUNe
 from wirsung.compute.atomic import write_json
 from wirsung.errors import WirsungError
 from wirsung.models.networks import entry_of_class
+from wirsung.training.augmentation.loader import Augmented, Crops, recipe_of
 from wirsung.training.checkpoints import (
     BEST,
     LATEST,
@@ -166,7 +167,7 @@ class Trainer(NnUNetTrainer):  # type: ignore[misc] # nnU-Net has no types
         """Into the log only; the terminal has the progress bar."""
         super().print_to_log_file(*words, also_print_to_console=False, add_timestamp=add_timestamp)
 
-    def get_dataloaders(self) -> tuple[BatchLoader, BatchLoader]:
+    def get_dataloaders(self) -> tuple[BatchLoader | Augmented, BatchLoader | Augmented]:
         """nnU-Net's loaders, told which batch to draw."""
         train, validation = (item.data_loader for item in super().get_dataloaders())
         return (
@@ -174,11 +175,15 @@ class Trainer(NnUNetTrainer):  # type: ignore[misc] # nnU-Net has no types
             self._numbered(validation, Stream.VALIDATION, (self.job.workers + 1) // 2),
         )
 
-    def _numbered(self, source: Any, stream: Stream, workers: int) -> BatchLoader:  # noqa: ANN401
+    def _numbered(self, source: Any, stream: Stream, workers: int) -> BatchLoader | Augmented:  # noqa: ANN401
         """Batches by their number, counted over all epochs."""
         wanted = self._wanted_training if stream == Stream.TRAINING else self._wanted_validation
-        batches = NumberedBatches(source, self.job.seed, stream, self.local_rank)
-        return BatchLoader(batches, wanted, workers, pin=self.device.type == "cuda")
+        is_ours = self.job.preset.augmentation == "gpu"
+        recipe = recipe_of(self, still=stream == Stream.VALIDATION) if is_ours else None
+        drawn = Crops(source, recipe) if recipe else source
+        batches = NumberedBatches(drawn, self.job.seed, stream, self.local_rank)
+        loader = BatchLoader(batches, wanted, workers, pin=self.device.type == "cuda")
+        return Augmented(loader, recipe, self.device) if recipe else loader
 
     def _wanted_training(self) -> int:
         return self.current_epoch * self.num_iterations_per_epoch + self.iteration
