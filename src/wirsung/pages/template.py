@@ -152,6 +152,8 @@ class Page:
     """The stage, in small letters above the title."""
     definitions: tuple[tuple[str, str], ...] = ()
     """Terms and their definitions, at the foot."""
+    refresh_s: int = 0
+    """Seconds after which a browser reads the file anew; 0 for a page that is done."""
 
 
 def render(page: Page) -> str:
