@@ -1,16 +1,19 @@
 """The record of a model folder."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
-from wirsung.errors import CheckpointError
+from wirsung.errors import CheckpointError, ConfigError
 from wirsung.models.folder import (
     FoldRecord,
     ModelClass,
     Record,
     finished_folds,
     fold_folder,
+    joined_modalities,
+    modality_of,
     read_record,
     write_record,
 )
@@ -56,3 +59,30 @@ def test_finished_folds_are_those_with_final_weights(tmp_path):
     (fold_folder(tmp_path, 2) / "checkpoint_final.pth").touch()
     (fold_folder(tmp_path, 3) / "checkpoint_latest.pth").touch()
     assert finished_folds(tmp_path) == ("2", "10", "all")
+
+
+def test_a_record_of_one_modality_reads_as_before():
+    assert RECORD.modalities == ("ct",)
+
+
+def test_a_record_of_several_modalities_survives_a_round_trip(tmp_path):
+    joined = joined_modalities(["t2", "ct", "t1", "t2"])
+    write_record(tmp_path, replace(RECORD, modality=joined))
+    assert json.loads((tmp_path / "wirsung.json").read_text())["modality"] == "ct+t1+t2"
+    assert read_record(tmp_path).modalities == ("ct", "t1", "t2")
+
+
+def test_an_image_is_prepared_as_what_the_model_learnt():
+    joint = replace(RECORD, modality="ct+t1")
+    assert modality_of(RECORD, "ct") == modality_of(RECORD, None) == "ct"
+    assert modality_of(joint, "t1") == "t1"
+    assert modality_of(joint, "other") == "other"
+    with pytest.raises(ConfigError, match="of modality t1, but the model learnt ct"):
+        modality_of(RECORD, "t1")
+    with pytest.raises(ConfigError, match="nobody told"):
+        modality_of(joint, None)
+
+
+def test_a_model_of_nnunets_own_takes_any_image():
+    assert modality_of(None, "t1") == "t1"
+    assert modality_of(None, None) is None

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from wirsung.imaging.nifti import write_nifti
+from wirsung.imaging.nifti import read_image, write_nifti
 from wirsung.imaging.orientation import reorient
 from wirsung.imaging.volume import Volume
 
@@ -56,6 +56,32 @@ def make_dataset(root):
 @pytest.fixture
 def dataset(tmp_path):
     return make_dataset(tmp_path / "dataset")
+
+
+def as_mr(root, case, modality, gain):
+    """Make the patient's CT an MR in another unit, dark and bright exchanged in T2, with a zero border."""
+    folder = root / "ImageTr" / case
+    image = read_image(folder / "ct.nii.gz")
+    signal = image.voxels.astype(np.float32) + 200
+    signal = (gain * (signal if modality == "t1" else 500 - signal)).clip(1)
+    inner = np.zeros(signal.shape, bool)
+    inner[2:-2, 2:-2, 1:-1] = True
+    write_nifti(folder / f"{modality}.nii.gz", image.with_voxels((signal * inner).round().astype(np.int16)))
+    (folder / "ct.nii.gz").unlink()
+
+
+@pytest.fixture(scope="module")
+def joint_dataset(tmp_path_factory):
+    """Two CTs, two T1 and two T2, the last of each kind validated on; for tests that change nothing."""
+    root = tmp_path_factory.mktemp("joint") / "dataset"
+    for index, case in enumerate(["ct1", "ct2", "t11", "t12", "t21", "t22"]):
+        write_patient(root, case, index)
+        if not case.startswith("ct"):
+            as_mr(root, case, case[:2], gain=1 + index)
+    folds = [{"train": ["ct1", "t11", "t21"], "validation": ["ct2", "t12", "t22"]}]
+    split = {"schema": 1, "seed": 0, "test_centres": [], "test": [], "folds": folds}
+    (root / "splits.json").write_text(json.dumps(split))
+    return root
 
 
 @pytest.fixture

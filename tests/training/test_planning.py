@@ -12,6 +12,7 @@ from wirsung.anatomy.schemes import scheme
 from wirsung.compute.cases import Outcome
 from wirsung.datasets.layout import Dataset
 from wirsung.errors import ConfigError, LabelError, MissingDependencyError, WirsungError
+from wirsung.models.normalisation import missed_by_nnunet
 from wirsung.training.classes import choose_classes
 from wirsung.training.planning import fingerprint, label_table, plan, require_network, succeeded
 from wirsung.training.presets import PRESETS
@@ -165,3 +166,72 @@ def test_mri_of_an_unknown_sequence_is_normalised_by_its_own_mean(imported):
     (channel,) = label_table([case], choose_classes(scheme("amos"), [case]))["channel_names"].values()
     assert get_normalization_scheme(channel).__name__ == "ZScoreNormalization"
     assert get_normalization_scheme("CT").__name__ == "CTNormalization"
+
+
+@pytest.fixture(scope="module")
+def joint_cases(joint_dataset):
+    return Dataset.open(joint_dataset).cases
+
+
+@pytest.fixture(scope="module")
+def joint_facts(joint_cases, classes):
+    return fingerprint(joint_cases, classes, workers=1)
+
+
+def foreground(case, classes):
+    arrays = read_case(case, classes)
+    return arrays.image[0][arrays.labels > 0].astype(float)
+
+
+def test_each_modality_has_a_fingerprint_of_its_own(joint_cases, joint_facts, classes):
+    ways = joint_facts["normalisation_by_modality"]
+    assert list(ways) == ["ct", "t1", "t2"]
+    for modality, way in ways.items():
+        inside = [foreground(case, classes) for case in joint_cases if case.modality == modality]
+        assert way["intensity"]["mean"] == pytest.approx(np.mean([v.mean() for v in inside]), rel=0.01)
+    assert [way["scheme"] for way in ways.values()] == ["CTNormalization"] + ["ZScoreNormalization"] * 2
+    # The MRs keep 28 x 24 x 22 of 32 x 28 x 24 voxels, 0.69; the CTs all.
+    assert [way["inside_mask_only"] for way in ways.values()] == [False, True, True]
+
+
+def test_cts_of_a_joint_dataset_are_normalised_as_if_they_were_alone(joint_cases, joint_facts, classes):
+    alone = fingerprint([case for case in joint_cases if case.modality == "ct"], classes, workers=1)
+    statistics = alone["foreground_intensity_properties_per_channel"]["0"]
+    joint = joint_facts["normalisation_by_modality"]["ct"]["intensity"]
+    assert joint == {key: pytest.approx(statistics[key], abs=1) for key in joint}
+    assert "normalisation_by_modality" not in alone
+
+
+def test_spacing_and_shape_are_planned_over_all_modalities(joint_cases, joint_facts):
+    assert len(joint_facts["spacings"]) == len(joint_facts["shapes_after_crop"]) == 6
+    assert joint_facts["median_relative_size_after_cropping"] == pytest.approx(28 * 24 * 22 / (32 * 28 * 24))
+
+
+def test_nnunet_plans_several_modalities_as_to_be_z_scored(joint_cases, joint_facts, classes, tmp_path):
+    assert label_table(joint_cases, classes)["channel_names"] == {"0": "CT+T1+T2"}
+    plans = made(joint_cases, classes, joint_facts, tmp_path, "nnunet")
+    configuration = plans.configuration("3d_fullres")
+    assert configuration.normalisations == ("ZScoreNormalization",)
+    assert configuration.inside_mask_only == (True,)
+    assert set(plans.by_modality) == {"ct", "t1", "t2"}
+    assert plans.normalisations(configuration, "ct")[0].scheme == "CTNormalization"
+    # Under every network.
+    other = made(joint_cases, classes, joint_facts, tmp_path / "other", "pansegnet-2")
+    assert other.by_modality == plans.by_modality
+
+
+def test_two_mri_sequences_are_normalised_as_nnunet_would(joint_cases, classes, tmp_path):
+    cases = [case for case in joint_cases if case.modality != "ct"]
+    plans = made(cases, classes, fingerprint(cases, classes, workers=1), tmp_path, "nnunet")
+    assert set(plans.by_modality) == {"t1", "t2"}
+    assert missed_by_nnunet(plans.content) == ()
+
+
+def test_a_modality_without_foreground_is_refused(tmp_path, patient):
+    patient(tmp_path, "p0", 0)
+    patient(tmp_path, "p1", 0, organs={"liver": ((90, 90, 90), (2, 2, 2), 0)})
+    (tmp_path / "ImageTr" / "p1" / "ct.nii.gz").rename(tmp_path / "ImageTr" / "p1" / "t2.nii.gz")
+    found = Dataset.open(tmp_path).cases
+    learnt = choose_classes(scheme("demo-7"), found[1:])
+    with pytest.raises(LabelError, match="No t2 case has a voxel of any class of demo-7"):
+        fingerprint(found, learnt, workers=1)

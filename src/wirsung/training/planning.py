@@ -76,18 +76,14 @@ def fingerprint(cases: Sequence[Case], classes: Classes, workers: int) -> dict[s
     """nnU-Net's `dataset_fingerprint.json`; of several modalities with how each of them is to be normalised.
 
     Raises:
-        WirsungError: A case can't be read, or no case has a labelled voxel.
+        WirsungError: A case can't be read, or no case, or none of a modality, has a labelled voxel.
     """
     voxels = min(_VOXELS_OF_ALL // len(cases), _VOXELS_OF_A_CASE)
     tasks = {case.id: FingerprintTask(case, classes, voxels) for case in cases}
     facts = succeeded(map_cases(facts_of, tasks, workers=workers, description="fingerprint"))
-    groups: dict[str, list[CaseFacts]] = {modality: [] for modality in MODALITIES}
-    for case, own in zip(cases, facts, strict=True):
-        groups[case.modality].append(own)
-    groups = {modality: own for modality, own in groups.items() if own}
-    statistics = {modality: _statistics(own, classes, modality) for modality, own in groups.items()}
+    groups = _by_modality(cases, facts)
     # Of several modalities only CT's numbers mean the same in every case; z-scores need none.
-    overall = statistics.get("ct") or _statistics(facts, classes)
+    overall = _statistics(groups.get("ct", facts), classes)
     shared = {
         "spacings": [list(item.spacing_mm) for item in facts],
         "shapes_after_crop": [list(item.cropped_shape) for item in facts],
@@ -97,10 +93,19 @@ def fingerprint(cases: Sequence[Case], classes: Classes, workers: int) -> dict[s
     if len(groups) == 1:
         return shared
     ways = {
-        modality: way_of(modality, Intensity.of(statistics[modality]), _kept(own)).as_plan()
+        modality: way_of(
+            modality, Intensity.of(_statistics(own, classes, f"{modality} ")), _kept(own)
+        ).as_plan()
         for modality, own in groups.items()
     }
     return {**shared, BY_MODALITY: ways}
+
+
+def _by_modality(cases: Sequence[Case], facts: Sequence[CaseFacts]) -> dict[str, list[CaseFacts]]:
+    groups: dict[str, list[CaseFacts]] = {modality: [] for modality in MODALITIES}
+    for case, own in zip(cases, facts, strict=True):
+        groups[case.modality].append(own)
+    return {modality: own for modality, own in groups.items() if own}
 
 
 def _kept(facts: Sequence[CaseFacts]) -> float:
@@ -111,8 +116,7 @@ def _statistics(facts: Sequence[CaseFacts], classes: Classes, modality: str = ""
     """nnU-Net's numbers of the foreground that was drawn from those cases."""
     foreground = np.concatenate([item.foreground for item in facts])
     if not foreground.size:
-        which = f"No {modality} case" if modality else "No case"
-        msg = f"{which} has a voxel of any class of {classes.scheme.name}. Choose another --scheme."
+        msg = f"No {modality}case has a voxel of any class of {classes.scheme.name}. Choose another --scheme."
         raise LabelError(msg)
     low, median, high = (float(value) for value in np.percentile(foreground, (0.5, 50.0, 99.5)))
     return {
@@ -175,6 +179,7 @@ def plan(
         planner = _planner(network, preset)
         plans_file = workspace.preprocessed / f"{planner.plans_identifier}.json"
         content = planned_experiment(planner, plans_file, preset)
+    content |= {BY_MODALITY: facts[BY_MODALITY]} if BY_MODALITY in facts else {}
     # Through JSON, so that what comes back is the same whether it was made or read: no numpy, no tuples.
     features = (planner.UNet_base_num_features, planner.UNet_max_features_3d)
     plans = _with_network(parse_plans(json.loads(json.dumps(content))), network, preset.patch, features)
