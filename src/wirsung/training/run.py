@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,6 +39,7 @@ from wirsung.training.presets import preset_of
 from wirsung.training.reading import ORIENTATION
 from wirsung.training.record import fold_key, plan_key
 from wirsung.training.settings import TrainSettings
+from wirsung.training.stopping import TrainingStopped
 from wirsung.training.workspace import CONFIGURATION, Workspace
 
 _STARTED = "training.json"
@@ -45,7 +47,7 @@ _STARTED = "training.json"
 
 @dataclass(frozen=True)
 class Trained:
-    """A model folder with one more finished fold."""
+    """A model folder with one more finished fold, or one that stopped in time."""
 
     folder: Path
     fold: str
@@ -55,6 +57,8 @@ class Trained:
     duration_s: float
     skipped: bool
     """Whether it was finished before."""
+    stopped_at: str = ""
+    """Where it stopped as its hours are over; empty where it is finished."""
 
     def __fspath__(self) -> str:
         return str(self.folder)
@@ -63,6 +67,11 @@ class Trained:
         """For the terminal."""
         if self.skipped:
             return [f"Fold {self.fold} of {self.folder} is trained already."]
+        if self.stopped_at:
+            return [
+                f"Fold {self.fold} of {self.folder} stopped in {self.stopped_at}, as its hours are over.",
+                "A checkpoint is kept: the same command goes on from there.",
+            ]
         took = f"{self.epochs} epochs on {self.cases} cases in {self.duration_s:.0f} s"
         return [f"Fold {self.fold} of {self.folder} is trained: {took}."]
 
@@ -74,6 +83,7 @@ class Trained:
             "training_cases": self.cases,
             "duration_s": round(self.duration_s, 1),
             "skipped": self.skipped,
+            "finished": not self.stopped_at,
         }
 
 
@@ -110,13 +120,37 @@ def train(settings: TrainSettings) -> Trained:
     started_s = time.monotonic()
     plans, table = _planned(settings, inputs, workspace)
     prepare(inputs.cases, inputs.classes, plans, workspace, settings.workers)
-    epochs, sha256 = _fit(settings, inputs, plans, table, started_s)
+    try:
+        epochs, sha256 = _fit(settings, inputs, plans, table, started_s)
+    except TrainingStopped as stopped:
+        return _stopped(settings, inputs, stopped, time.monotonic() - started_s)
     duration_s = time.monotonic() - started_s
     own = FoldRecord(
         inputs.fold.train, inputs.fold.validation, inputs.fold_key, epochs, round(duration_s, 1), sha256
     )
     write_record(settings.out, replace(_record(settings, inputs), folds={**kept, name: own}))
     return Trained(settings.out, name, len(own.train), epochs, duration_s, skipped=False)
+
+
+def _stopped(
+    settings: TrainSettings, inputs: _Inputs, stopped: TrainingStopped, duration_s: float
+) -> Trained:
+    """The result where the hours are over; Ctrl-C and SIGTERM end the program as they do elsewhere."""
+    if stopped.reason == "interrupted":
+        raise KeyboardInterrupt if stopped.received == signal.SIGINT else SystemExit(128 + signal.SIGTERM)
+    preset = preset_of(settings)
+    learnt = f"{stopped.iteration} of {preset.iterations} batches"
+    where = f"epoch {stopped.epoch + 1} of {preset.epochs}, after {learnt}"
+    cases = len(inputs.fold.train)
+    return Trained(
+        settings.out,
+        str(settings.fold),
+        cases,
+        stopped.epoch,
+        duration_s,
+        skipped=False,
+        stopped_at=where,
+    )
 
 
 def _inputs(settings: TrainSettings) -> _Inputs:
