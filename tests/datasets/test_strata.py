@@ -40,6 +40,11 @@ def test_a_patient_has_a_tumour_where_any_scan_has_one():
     assert strata(rows[1:], ("tumour", "sex")) == {"p": ("2 unknown", "")}
 
 
+def test_a_patient_is_of_every_modality_that_the_scans_have():
+    rows = [ManifestRow("b", "p", modality="t1"), ManifestRow("a", "p", modality="t2"), ManifestRow("c", "q")]
+    assert strata(rows, ("modality",)) == {"p": ("t1+t2",), "q": ("ct",)}
+
+
 def test_an_unknown_column_names_the_near_one():
     with pytest.raises(ConfigError, match="Did you mean phase"):
         strata([], ["phse"])

@@ -4,15 +4,16 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tyro
 
 from wirsung.compute.atomic import write_json
-from wirsung.datasets.layout import Dataset
+from wirsung.datasets.layout import Dataset, Modality
 from wirsung.datasets.leaks import has_fingerprints
 from wirsung.datasets.manifest import ManifestRow, manifest_rows
 from wirsung.datasets.split_check import SplitCheck, check_split
+from wirsung.datasets.split_protocols import by_centre, of_modalities
 from wirsung.datasets.split_sides import (
     Official,
     OnLeak,
@@ -43,8 +44,13 @@ class SplitSettings:
     """Centres that nobody learns from; their cases are the test set, beside those of ImageTe/."""
     test_fraction: float = 0.0
     """Fraction of the other patients for the test, in proportion, 0 to less than 1."""
-    folds: int = 5
-    """Parts for cross-validation, at least 2."""
+    train_modality: tuple[Modality, ...] = ()
+    """Modalities that are learnt from; all by default."""
+    test_modality: tuple[Modality, ...] = ()
+    """Modalities that are tested on; all by default. Where nothing else makes a test, every patient with such
+    a scan is for the test."""
+    folds: int | Literal["centre"] = 5
+    """Parts for cross-validation, at least 2; or centre, which leaves each centre out in turn."""
     stratify: tuple[str, ...] = ("tumour",)
     """What every fold holds in proportion: tumour, phase, centre, modality, manufacturer or sex."""
     subsets: tuple[int, ...] = ()
@@ -84,23 +90,39 @@ class Split:
     """The release's own split that `test` is taken from."""
     is_leak_checked: bool = False
     """Whether scans that are there twice were looked for."""
+    train_modalities: tuple[str, ...] = ()
+    """Those that are learnt from, where not all are."""
+    test_modalities: tuple[str, ...] = ()
+    """Those that are tested on, where not all are."""
+    fold_centres: tuple[str, ...] = ()
+    """The centre that each fold leaves out, where the folds are centres."""
 
     def lines(self) -> list[str]:
         """For the terminal."""
         sizes = ", ".join(str(len(fold.validation)) for fold in self.folds)
+        if self.fold_centres:
+            named = zip(self.fold_centres, self.folds, strict=True)
+            sizes = ", ".join(f"{len(fold.validation)} ({centre})" for centre, fold in named)
         held = f" (centres {', '.join(self.test_centres)})" if self.test_centres else ""
         parts = [f"Subset of {size}: {len(part)} cases." for size, part in self.subsets.items()]
         told = [f"{len(self.folds)} folds of {sizes} cases; {len(self.test)} test cases{held}.", *parts]
         if self.groups:
             first = ", ".join(self.groups[0])
             told.append(f"{len(self.groups)} groups of scans that are one were kept together, as {first}.")
+        for what, modalities in (("Learnt from", self.train_modalities), ("Tested on", self.test_modalities)):
+            told += [f"{what}: {', '.join(modalities)}."] if modalities else []
         if self.left_out:
-            told.append(f"{len(self.left_out)} cases are in no fold, as the test set has their scans.")
+            told.append(f"{len(self.left_out)} cases are {self._why_left_out()}.")
         if not self.is_leak_checked:
             told.append(
                 "Not looked for: scans that are there twice. Run wirsung catalog first, then this again."
             )
         return told
+
+    def _why_left_out(self) -> str:
+        if self.train_modalities or self.test_modalities:
+            return "on no side, for their modality or as the test set has their patients or scans"
+        return "in no fold, as the test set has their scans"
 
     def as_json(self) -> dict[str, Any]:
         """As in `splits.json`."""
@@ -113,9 +135,10 @@ def split(settings: SplitSettings) -> Split | SplitCheck:
     Where the dataset was catalogued, scans that are one are kept on one side as if of one patient.
 
     Raises:
-        ConfigError: A centre is unknown, there are fewer than 2 folds or more than patients, or the official
-            split does not fit the dataset.
-        ManifestError: One patient's cases, or two copies of one scan, would be on two sides.
+        ConfigError: A centre or modality is unknown, nobody is left to learn from, there are fewer than 2
+            folds or more than patients, or the official split does not fit the dataset.
+        ManifestError: One patient's cases, or two copies of one scan, would be on two sides; or a centre that
+            is to be left out is not known.
     """
     dataset = Dataset.open(settings.dataset)
     rows = manifest_rows(dataset)
@@ -125,8 +148,11 @@ def split(settings: SplitSettings) -> Split | SplitCheck:
     rows = official_rows(rows, settings.official)
     rows, pairs, left_out = settle_leaks(rows, same or (), settings.test_centre, settings.leaks)
     joined = joined_patients(rows, pairs)
+    sided = drawn_for_test(joined, settings.test_fraction, settings.seed, settings.stratify)
+    wanted = settings.train_modality, settings.test_modality
+    sided, unwanted = of_modalities(sided, settings.test_centre, *wanted)
     made = split_rows(
-        drawn_for_test(joined, settings.test_fraction, settings.seed, settings.stratify),
+        sided,
         test_centres=settings.test_centre,
         folds=settings.folds,
         seed=settings.seed,
@@ -136,9 +162,11 @@ def split(settings: SplitSettings) -> Split | SplitCheck:
     made = replace(
         made,
         groups=groups_of(rows, pairs),
-        left_out=left_out,
+        left_out=tuple(sorted({*left_out, *unwanted})),
         official=settings.official,
         is_leak_checked=same is not None,
+        train_modalities=settings.train_modality,
+        test_modalities=settings.test_modality,
     )
     write_json(dataset.root / SPLIT_FILE, made.as_json())
     return made
@@ -148,7 +176,7 @@ def split_rows(
     rows: Sequence[ManifestRow],
     *,
     test_centres: Sequence[str] = (),
-    folds: int = 5,
+    folds: int | Literal["centre"] = 5,
     seed: int = 0,
     stratify: Sequence[str] = ("tumour",),
     subsets: Sequence[int] = (),
@@ -156,12 +184,12 @@ def split_rows(
     """The split of those cases; the same for the same rows and seed, in whatever order they come.
 
     Patients are ordered by stratum, and within one by a hash of seed and name, and dealt out one by one, so
-    that folds differ by at most one patient in all.
+    that folds differ by at most one patient in all; or each centre is a fold.
 
     Raises:
         ConfigError: A centre or a column is unknown, there are fewer than 2 folds or more than patients, or a
             subset is empty or larger than what is learnt from.
-        ManifestError: One patient's cases would be on two sides.
+        ManifestError: One patient's cases would be on two sides, or a centre to be left out is not known.
 
     Example:
         >>> rows = [ManifestRow(f"c{n}", f"p{n % 3}", centre="x" if n % 3 else "y") for n in range(6)]
@@ -175,9 +203,14 @@ def split_rows(
     tested = {row.case for row in test}
     rest = [row for row in rows if row.case not in tested]
     stratum_of = strata(rest, stratify)
-    _check_folds(folds, len(stratum_of))
-    dealt = {patient: index % folds for index, patient in enumerate(dealing_order(stratum_of, seed))}
-    parts = [tuple(sorted(row.case for row in rest if dealt[row.patient] == fold)) for fold in range(folds)]
+    centres: tuple[str, ...] = ()
+    if folds == "centre":
+        centres, dealt = by_centre(rest)
+    else:
+        _check_folds(folds, len(stratum_of))
+        dealt = {patient: index % folds for index, patient in enumerate(dealing_order(stratum_of, seed))}
+    count = len(centres) if folds == "centre" else folds
+    parts = [tuple(sorted(row.case for row in rest if dealt[row.patient] == fold)) for fold in range(count)]
     everyone = {case for part in parts for case in part}
     return Split(
         seed,
@@ -185,6 +218,7 @@ def split_rows(
         tuple(sorted(tested)),
         tuple(Fold(tuple(sorted(everyone.difference(part))), part) for part in parts),
         _subsets(rest, mixed_order(stratum_of, seed), subsets),
+        fold_centres=centres,
     )
 
 
@@ -222,6 +256,9 @@ def read_split(root: Path) -> Split:
             _ids(content.get("left_out", ())),
             content.get("official"),
             bool(content.get("is_leak_checked")),
+            _ids(content.get("train_modalities", ())),
+            _ids(content.get("test_modalities", ())),
+            _ids(content.get("fold_centres", ())),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         msg = f"{path} is damaged. Make it anew with: wirsung split {root}"

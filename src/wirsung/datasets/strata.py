@@ -13,8 +13,8 @@ COLUMNS = ("tumour", "phase", "centre", "modality", "manufacturer", "sex")
 def strata(rows: Sequence[ManifestRow], columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """Patient to stratum: one value a column.
 
-    A patient with several scans counts as one with a tumour where any scan has one; of other columns the scan
-    whose case comes first by name tells.
+    A patient with several scans counts as one with a tumour where any scan has one, and of every modality
+    that a scan has; of other columns the scan whose case comes first by name tells.
 
     Raises:
         ConfigError: No such column.
@@ -67,5 +67,7 @@ def _value(scans: Sequence[ManifestRow], column: str) -> str:
     if column == "tumour":
         flags = [row.tumour for row in scans]
         return "0 yes" if True in flags else "2 unknown" if None in flags else "1 no"
+    if column == "modality":
+        return "+".join(sorted({row.modality for row in scans}))
     value = getattr(scans[0], column)
     return "" if value is None else str(value)
