@@ -10,7 +10,8 @@ import numpy as np
 from batchgenerators.utilities.file_and_folder_operations import load_pickle
 
 from wirsung.compute.atomic import write_json
-from wirsung.training.batch_size import LesionPatches
+from wirsung.models.plans import Plans
+from wirsung.training.batch_size import LesionPatches, lesion_patches_of
 
 CASES_FILE = "lesion_cases.json"
 """Beside the folder of preprocessed cases: which of them hold the lesion."""
@@ -22,6 +23,7 @@ class Loader(Protocol):
     """nnU-Net's data loader, or one that draws with the same methods."""
 
     batch_size: int
+    indices: Sequence[str]
     get_indices: Any
     get_do_oversample: Any
     get_bbox: Any
@@ -80,6 +82,19 @@ class LesionCentring:
             self._loader, shape, force_fg, class_locations, wanted, verbose
         )
         return found
+
+
+def centre_on_lesion(loader: Loader, plans: Plans, folder: Path) -> None:
+    """Let a loader of nnU-Net's draw what the plans say of the lesion's patches.
+
+    Args:
+        loader: Not yet copied to other processes.
+        plans: Where they say nothing, as nnU-Net's own do, the loader stays as it was.
+        folder: Of the preprocessed cases.
+    """
+    patches = lesion_patches_of(plans)
+    if patches is not None and patches.label is not None and patches.fraction > 0:
+        LesionCentring(loader, patches, lesion_cases(folder, list(loader.indices), patches.label))
 
 
 def lesion_cases(folder: Path, cases: Sequence[str], label: int) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ from wirsung.training.checkpoints import (
     write_checkpoint,
 )
 from wirsung.training.job import Job
+from wirsung.training.lesion_centring import centre_on_lesion
 from wirsung.training.loading import BatchLoader, NumberedBatches
 from wirsung.training.parallel import agreed, gathered, wrapped
 from wirsung.training.presets import Preset
@@ -114,7 +115,7 @@ class Trainer(NnUNetTrainer):  # type: ignore[misc] # nnU-Net has no types
         is_shared, self.is_ddp = self.is_ddp, False
         super().initialize()
         self.is_ddp = is_shared
-        if self.device.type == "cpu":
+        if self.device.type == "cpu" and not self.is_ddp:  # gradients are shared in the plain layout
             self.network.to(memory_format=torch.channels_last_3d)
             self.network.register_forward_pre_hook(_channels_last)
         if self.is_ddp:
@@ -170,6 +171,8 @@ class Trainer(NnUNetTrainer):  # type: ignore[misc] # nnU-Net has no types
     def get_dataloaders(self) -> tuple[BatchLoader | Augmented, BatchLoader | Augmented]:
         """nnU-Net's loaders, told which batch to draw."""
         train, validation = (item.data_loader for item in super().get_dataloaders())
+        for loader in (train, validation):
+            centre_on_lesion(loader, self.job.plans, Path(self.preprocessed_dataset_folder))
         return (
             self._numbered(train, Stream.TRAINING, self.job.workers),
             self._numbered(validation, Stream.VALIDATION, (self.job.workers + 1) // 2),
