@@ -117,6 +117,28 @@ def test_magnetic_resonance_is_not_clipped(cohort, tmp_path):
     assert int(case.image().voxels.max()) == 4000
 
 
+def test_cohorts_that_name_their_cases_alike_share_a_dataset_by_a_prefix(cohort, tmp_path):
+    cohort.nifti("NYU_0001/t1.nii.gz", np.full((4, 4, 4), 40, dtype=np.int16))
+    cohort.metadata("case,patient,centre\nNYU_0001,p1,NYU\n")
+    _curate(cohort, prefix="t1-")
+    (cohort.root / "NYU_0001/t1.nii.gz").unlink()
+    cohort.nifti("NYU_0001/t2.nii.gz", np.full((4, 4, 4), 50, dtype=np.int16))
+    cohort.metadata("case,patient,centre\nNYU_0001,p9,NYU\n")
+    assert [item.case for item in _curate(cohort, prefix="t2-")] == ["t2-NYU_0001"]
+    assert [item.status for item in _curate(cohort, prefix="t2-")] == ["skipped"]
+    rows = _rows(tmp_path / "out")
+    assert [(row["case"], row["patient"], row["modality"]) for row in rows] == [
+        ("t1-NYU_0001", "p1", "t1"),
+        ("t2-NYU_0001", "p9", "t2"),
+    ]
+
+
+def test_a_prefix_that_can_not_begin_an_id_is_refused(cohort):
+    cohort.case("a")
+    with pytest.raises(ConfigError, match=r"prefix is '\.\./x'"):
+        _curate(cohort, prefix="../x")
+
+
 def test_a_mask_in_another_axis_order_is_put_on_the_images_grid(cohort, tmp_path):
     arrays = cohort.case("a")
     plain = nibabel.load(cohort.root / "a/segmentations/liver.nii.gz")

@@ -23,6 +23,7 @@ from wirsung.curation.settings import CurateSettings
 from wirsung.curation.stack_sources import by_stacks
 from wirsung.curation.verdicts import Verdict, judge_failure, judge_notes, write_verdicts
 from wirsung.datasets.description import DESCRIPTION_FILE, Description, read_description, write_description
+from wirsung.datasets.layout import is_case_id
 from wirsung.datasets.manifest import write_manifest, write_structures
 from wirsung.errors import ConfigError
 
@@ -61,6 +62,8 @@ def curate(settings: CurateSettings) -> Curation | Plan:
     key = load_key(key_path(out)) if any(item.kind == "dicom" for item in found) else b""
     found, aside = _by_stacks(settings, found, key, metadata)
     sources, unused = attach_labels(found, settings.labels)
+    sources = [replace(item, case=settings.prefix + item.case) for item in sources]
+    metadata = {settings.prefix + case: row for case, row in metadata.items()}
     _check_clip(settings, sources)
     if settings.plan:
         return plan_sources(settings, sources, metadata, aside)
@@ -119,6 +122,11 @@ def _check_settings(settings: CurateSettings) -> None:
     clip = settings.clip_hu
     if clip is not None and not -32768 <= clip[0] < clip[1] <= 32767:
         msg = f"The HU range {clip[0]} to {clip[1]} is empty or beyond int16. The lower end comes first."
+        raise ConfigError(msg)
+    if settings.prefix and not is_case_id(settings.prefix):
+        msg = (
+            f"prefix is {settings.prefix!r}, but ids are of letters, digits and . _ - without a dot in front."
+        )
         raise ConfigError(msg)
     scheme(settings.label_scheme)
 

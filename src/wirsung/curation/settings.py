@@ -29,6 +29,8 @@ class CurateSettings:
     """Cases suspected of text in the image, where somebody has seen that there is none."""
     clip_hu: tuple[int, int] | None = (-1000, 1000)
     """Lowest and highest HU of CT images; None keeps all."""
+    prefix: str = ""
+    """In front of each case's id, so that cohorts which name their cases alike can share one dataset."""
     name: str = ""
     """What the dataset is called; the name of its folder by default."""
     version: str = "1.0"
