@@ -14,8 +14,9 @@ from wirsung.phantom.tissues import Tissue
 HU_RANGE = (-1024, 3071)
 """What 12 bits with an intercept of -1024 hold."""
 
-_TABLE_HU = (-20.0, -850.0)
-_TABLE_CODES = (254, 255)
+TABLE_HU = (-20.0, -850.0)
+TABLE_CODES = (254, 255)
+"""Of the table's shell and of the foam inside, which are no tissues."""
 _TABLE_MM = (25.0, 3.0, 210.0)
 """Thickness, thickness of its shell, half width."""
 
@@ -49,14 +50,14 @@ def ct_image(scene: Scene, signals: Signals, centre: Centre, rng: np.random.Gene
         rng: Draws texture and noise.
     """
     means, spread = table_of(signals), textures()
-    means[list(_TABLE_CODES)] = _TABLE_HU
+    means[list(TABLE_CODES)] = TABLE_HU
     fine = SmoothField(scene.shape, scene.spacing_mm, 6.0, rng)
     coarse = SmoothField(scene.shape, scene.spacing_mm, 20.0, rng)
     white = np.float32(centre.noise_hu / gain(centre.kernel_voxels))
-    table = _table_box(scene)
+    table = table_box(scene)
 
     def plane(i: int) -> Plane:
-        codes = _with_table(scene.tissue[i], i, table, scene.spacing_mm)
+        codes = with_table(scene.tissue[i], i, table, scene.spacing_mm)
         noise = rng.standard_normal(codes.shape, dtype=np.float32)
         noise *= white
         noise += means[codes]
@@ -69,8 +70,8 @@ def ct_image(scene: Scene, signals: Signals, centre: Centre, rng: np.random.Gene
     return voxels
 
 
-def _table_box(scene: Scene) -> tuple[slice, slice]:
-    """Along i and j; empty where the image ends before the table."""
+def table_box(scene: Scene) -> tuple[slice, slice]:
+    """Where the table lies below the body, along i and j; empty where the image ends before the table."""
     body = np.flatnonzero((scene.tissue != Tissue.AIR).any(axis=(0, 2)))
     first = int(body[-1]) + 2 if body.size else scene.shape[1]
     thick, _, half = _TABLE_MM
@@ -81,14 +82,15 @@ def _table_box(scene: Scene) -> tuple[slice, slice]:
     )
 
 
-def _with_table(
+def with_table(
     codes: NDArray[np.uint8], i: int, table: tuple[slice, slice], spacing_mm: tuple[float, float, float]
 ) -> NDArray[np.uint8]:
+    """The plane across the first axis at index `i` with the table's codes in its box."""
     along_i, along_j = table
     if not along_i.start <= i < along_i.stop or along_j.start >= along_j.stop:
         return codes
     codes = codes.copy()
-    shell, foam = _TABLE_CODES
+    shell, foam = TABLE_CODES
     skin = max(round(_TABLE_MM[1] / spacing_mm[1]), 1)
     at_end = i - along_i.start < skin or along_i.stop - i <= skin
     codes[along_j] = shell

@@ -1,7 +1,7 @@
 """The stage `phantom`: a cohort of synthetic scans in the layout of raw data, with its truth beside it.
 
 OUT/metadata.csv, OUT/truth.json
-OUT/<case>/ct.nii.gz (t1, t2)  or  OUT/<case>/dicom/IM0001 ...
+OUT/<case>/ct.nii.gz (t1, t2; mr where randomised)  or  OUT/<case>/dicom/IM0001 ...
 OUT/<case>/segmentations/<structure>.nii.gz
 OUT/<case>/reader-2/<structure>.nii.gz   where further readers are asked for
 """
@@ -29,6 +29,7 @@ from wirsung.phantom.dicom_writing import SeriesHeader, write_series
 from wirsung.phantom.materials import draw_hu, draw_signals
 from wirsung.phantom.mr import draw_bias, mr_image
 from wirsung.phantom.plans import CasePlan, plan_case, plan_tumour
+from wirsung.phantom.randomised.image import randomised_grid, randomised_image, randomised_plan
 from wirsung.phantom.readers import read_case
 from wirsung.phantom.settings import PhantomSettings
 from wirsung.phantom.truth import TRUTH_FILE, Record, case_record, read_record, write_truth
@@ -72,7 +73,7 @@ def _prepare(out: Path, wanted: Any) -> None:  # noqa: ANN401 - a set of names
 
 def _make(task: _Task) -> Record:
     settings, number = task
-    plan = plan_case(settings, number)
+    plan = randomised_plan(settings, plan_case(settings, number))
     finished = read_record(settings.out / plan.id)
     if finished is not None and finished.get("fingerprint") == settings.fingerprint():
         raise Skip(finished)
@@ -82,7 +83,7 @@ def _make(task: _Task) -> Record:
         )
         raise StorageError(msg)
     with _whole_folder(settings.out / plan.id) as folder:
-        body = build_body(plan.patient, image_grid(settings, plan.centre))
+        body = build_body(plan.patient, randomised_grid(settings, plan, image_grid(settings, plan.centre)))
         image, look = _image(settings, plan, body)
         _write_image(settings, plan, Volume(image, body.grid.affine), folder)
         volumes_ml = _write_masks(body, folder / "segmentations")
@@ -122,6 +123,8 @@ def _storage_error(path: Path, error: OSError) -> StorageError:
 
 def _image(settings: PhantomSettings, plan: CasePlan, body: Body) -> tuple[Any, Record]:
     """The voxels, and what is known of their look."""
+    if settings.randomise:
+        return randomised_image(settings, plan, body)
     tumour = plan.patient.tumour
     attenuation = tumour.plan.attenuation if tumour else None
     look, noise = np.random.default_rng([settings.seed, 6, plan.number]).spawn(2)
@@ -138,7 +141,7 @@ def _image(settings: PhantomSettings, plan: CasePlan, body: Body) -> tuple[Any, 
 
 def _write_image(settings: PhantomSettings, plan: CasePlan, volume: Volume, folder: Path) -> None:
     if settings.format == "nifti":
-        write_nifti(folder / f"{settings.modality}.nii.gz", volume)
+        write_nifti(folder / f"{settings.image_name}.nii.gz", volume)
         return
     header = SeriesHeader(
         seed=settings.seed,

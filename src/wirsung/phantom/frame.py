@@ -19,6 +19,8 @@ Points = NDArray[np.float64]
 """Points in mm, shape (n, 3)."""
 Box = tuple[slice, slice, slice]
 NODE_MM = 12.0
+STEEPEST = 0.6
+"""A bent patient's anatomy is at most so much stretched: below 1 the map is one to one."""
 KEPT_MM = 3.0
 """Samples so far apart are few enough to be worked out once, for the whole grid, and kept."""
 SMALL_GRID = 2_000_000
@@ -42,12 +44,14 @@ class Pose:
     @cached_property
     def _waves(self) -> tuple[Points, Points, Points]:
         """Wave vectors, phases and amplitudes; wavelengths of 130 to 260 mm keep the map one to one."""
-        rng = self.patient.variation("deformation")
-        directions = rng.normal(size=(8, 3))
-        directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-        vectors = directions * (2 * np.pi / rng.uniform(130, 260, (8, 1)))
-        amplitudes = rng.normal(size=(8, 3)) * self.patient.deformation_mm / np.sqrt(8)
-        return vectors, rng.uniform(0, 2 * np.pi, 8), amplitudes
+        patient = self.patient
+        own = _draw_waves(patient.chance("deformation"), (130, 260), patient.deformation_mm)
+        if not patient.bend_mm:
+            return own
+        bends = _draw_waves(patient.chance("bend"), (300, 600), patient.bend_mm)
+        vectors, phases, amplitudes = (np.concatenate(pair) for pair in zip(own, bends, strict=True))
+        steepest = _steepest(vectors, phases, amplitudes)
+        return vectors, phases, amplitudes * min(1.0, STEEPEST / steepest)
 
     def _displacement(self, points: Points) -> Points:
         vectors, phases, amplitudes = self._waves
@@ -61,9 +65,28 @@ class Pose:
     def to_patient(self, points: Points, *, rounds: int = 30) -> Points:
         """Points of the standard anatomy in the patient, RAS+ mm; each round is at least twice as exact."""
         straight = points.copy()
-        for _ in range(rounds):  # a contraction, as no wave is steep
+        for _ in range(rounds if not self.patient.bend_mm else 2 * rounds):  # no wave is steep: a contraction
             straight = points - self._displacement(straight)
         return np.asarray(straight @ self._linear.T + np.array(self.patient.shift_mm))
+
+
+def _draw_waves(
+    rng: np.random.Generator, lengths_mm: tuple[float, float], amplitude_mm: float
+) -> tuple[Points, Points, Points]:
+    directions = rng.normal(size=(8, 3))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    vectors = directions * (2 * np.pi / rng.uniform(*lengths_mm, (8, 1)))
+    amplitudes = rng.normal(size=(8, 3)) * amplitude_mm / np.sqrt(8)
+    return vectors, rng.uniform(0, 2 * np.pi, 8), amplitudes
+
+
+def _steepest(vectors: Points, phases: Points, amplitudes: Points) -> float:
+    """The largest stretch by the waves within the trunk, as the norm of their gradient."""
+    axes = np.linspace(-200, 200, 11), np.linspace(-150, 150, 9), np.linspace(-380, 240, 17)
+    places = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
+    slopes = np.cos(places @ vectors.T + phases)
+    gradients = np.einsum("pw,wa,wb->pab", slopes, amplitudes, vectors, optimize=True)
+    return float(np.linalg.norm(gradients, ord=2, axis=(1, 2)).max())
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,7 +188,8 @@ class Frame:
     def indices(self, points: Points) -> Points:
         """Where points of the standard anatomy lie on the grid, in voxels, within a tenth of a millimetre."""
         return np.asarray(
-            self.pose.to_patient(points, rounds=3) @ self._inverse[:3, :3].T + self._inverse[:3, 3]
+            self.pose.to_patient(points, rounds=4 if self.patient.bend_mm else 3) @ self._inverse[:3, :3].T
+            + self._inverse[:3, 3]
         )
 
     def indices_of(self, owner: object, points: Points) -> Points:
@@ -178,7 +202,8 @@ class Frame:
         """The range of indices that holds a box of the standard anatomy."""
         axes = [(a, (a + b) / 2, b) for a, b in zip(lower, upper, strict=True)]
         indices = self.indices(np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3))
-        margin = 1 + 3.0 / np.array(self.grid.spacing_mm)  # the deformation bulges a little between corners
+        # the deformation bulges a little between corners
+        margin = 1 + (3.0 + 0.5 * self.patient.bend_mm) / np.array(self.grid.spacing_mm)
         return indices.min(axis=0) - margin, indices.max(axis=0) + margin
 
 

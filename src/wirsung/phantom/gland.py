@@ -4,6 +4,7 @@ Volume 40 to 110 ml, largest at 30 to 40 years and smaller in women and with age
 2007;20:933; Caglar et al., 2012). The duct is 3 mm wide in the head and 1.5 mm in the tail.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,7 @@ CENTRE_LINE = (
     (-32, 37, 23), (-56, 19, 31), (-78, -2, 37), (-94, -17, 40),
 )  # fmt: skip
 CALIBRE = (12.5, 15.0, 13.0, 8.6, 10.0, 10.6, 11.0, 11.0, 8.5)
+_COURSE_MM = 5.0
 AMPULLA = (52.0, 21.0, -32.0)
 
 
@@ -56,10 +58,21 @@ def gland(patient: Patient) -> Gland:
     rng = patient.variation("pancreas")
     age = np.clip(1.06 - 0.0035 * (patient.age_years - 40), 0.85, 1.06)
     size = float(age * rng.uniform(0.95, 1.06))
-    line = curve(CENTRE_LINE, [radius * size for radius in CALIBRE], 6.0)
+    places, radii = _course(patient)
+    line = curve(places, [radius * size for radius in radii], 6.0)
     uncinate = curve([(34, 20, -34), (25, 16, -38), (14, 15.5, -37)], [10 * size, 8 * size, 5.5 * size], 5.0)
     lobule = float(rng.uniform(0.35, 0.6) + 0.006 * max(patient.age_years - 50, 0))
     return Gland(line, uncinate, lobule, rng.uniform(0, 2 * np.pi, 3))
+
+
+def _course(patient: Patient) -> tuple[Sequence[Sequence[float]], Sequence[float]]:
+    """Where the gland runs and how thick it is; where organs vary widely, no two glands run alike."""
+    if patient.organ_variety == 1:
+        return CENTRE_LINE, CALIBRE
+    rng = patient.chance("course of the pancreas")
+    free = np.linspace(0.3, 1.0, len(CALIBRE))[:, None]  # the head stays within the duodenum
+    places = np.array(CENTRE_LINE) + free * rng.normal(0, _COURSE_MM, (len(CALIBRE), 3))
+    return places.tolist(), (np.array(CALIBRE) * rng.uniform(0.75, 1.2, len(CALIBRE))).tolist()
 
 
 def duct(

@@ -1,7 +1,7 @@
 """Who is scanned: sex, age, build, pose and the tumour, drawn from a seed."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 from zlib import crc32
 
 import numpy as np
@@ -31,16 +31,38 @@ class Patient:
     seed: int
     """Of the deformation and the organs' own variations."""
     tumour: Tumour | None = None
+    organ_variety: float = 1.0
+    """How many times as wide as in most adults the organs' own variations are, at least 1."""
+    bend_mm: float = 0.0
+    """Amplitude of further waves, 300 to 600 mm long, that move whole organs against each other."""
 
     def variation(self, organ: str) -> np.random.Generator:
-        """Chance that belongs to one organ, whatever else is drawn.
+        """Chance that belongs to one organ, whatever else is drawn; its ranges are wider with organ_variety.
 
         Example:
             >>> patient = draw_patient(np.random.default_rng(1))
             >>> float(patient.variation("liver").random()) == float(patient.variation("liver").random())
             True
         """
-        return np.random.default_rng([self.seed, crc32(organ.encode())])
+        if self.organ_variety == 1:
+            return self.chance(organ)
+        return _Wide(self.chance(organ).bit_generator, self.organ_variety)
+
+    def chance(self, name: str) -> np.random.Generator:
+        """As `variation`, with the ranges as they are asked for."""
+        return np.random.default_rng([self.seed, crc32(name.encode())])
+
+
+class _Wide(np.random.Generator):
+    """A generator whose uniform ranges are wider than asked for, about the same middle."""
+
+    def __init__(self, bits: np.random.BitGenerator, factor: float) -> None:
+        super().__init__(bits)
+        self.factor = factor
+
+    def uniform(self, low: Any = 0.0, high: Any = 1.0, size: Any = None) -> Any:  # noqa: ANN401 - as numpy's
+        middle, half = (high + low) / 2, self.factor * (high - low) / 2
+        return super().uniform(middle - half, middle + half, size)
 
 
 def draw_patient(rng: np.random.Generator, *, tumour: TumourPlan | None = None) -> Patient:

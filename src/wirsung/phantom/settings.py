@@ -12,6 +12,7 @@ from wirsung.errors import ConfigError, near_names
 
 Phase = Literal["non-contrast", "arterial", "venous", "delayed"]
 Site = Literal["head", "body", "tail"]
+Randomisation = Literal["contrast", "resolution", "noise", "artefacts", "deformation"]
 
 # Counted up whenever the same settings give other files, so that a rerun makes the cases anew.
 RECIPE = 1
@@ -33,6 +34,8 @@ class PhantomSettings:
     """What the scans are written as; the masks are always NIfTI."""
     modality: Literal["ct", "t1", "t2"] = "ct"
     """CT, or T1- or T2-weighted MR."""
+    randomise: tuple[Randomisation, ...] = ()
+    """What is drawn anew for every case, to train on phantoms alone; the images are then mr.nii.gz."""
     centres: int = 3
     """Centres, each with its own scanner, kernel, noise and spacing: centre-1, centre-2, ..."""
     seed: int = 0
@@ -63,9 +66,16 @@ class PhantomSettings:
         _check_names(self)
         contact_request(self.contact)
 
+    @property
+    def image_name(self) -> Literal["ct", "t1", "t2", "mr"]:
+        """What the image is to be taken for: a randomised one has no scale and is of no known sequence."""
+        return "mr" if self.randomise else self.modality
+
     def of_a_case(self) -> dict[str, Any]:
         """The settings that a case's files depend on, as JSON holds them."""
         table = {name: value for name, value in asdict(self).items() if name not in _NOT_OF_A_CASE}
+        if not self.randomise:
+            del table["randomise"]  # so that ordinary cohorts from before it was there stay as they are
         return {"recipe": RECIPE, **json.loads(json.dumps(table))}
 
     def fingerprint(self) -> str:
@@ -123,7 +133,14 @@ def _check_names(settings: PhantomSettings) -> None:
     if not settings.sites:
         msg = "sites is empty, but a tumour needs at least one of head, body and tail."
         raise ConfigError(msg)
-    for name, values, known in (("sites", settings.sites, Site), ("phases", settings.phases, Phase)):
+    if settings.randomise and settings.format == "dicom":
+        msg = "format is dicom, but a randomised image is of no scanner. Leave --format out."
+        raise ConfigError(msg)
+    for name, values, known in (
+        ("sites", settings.sites, Site),
+        ("phases", settings.phases, Phase),
+        ("randomise", settings.randomise, Randomisation),
+    ):
         for value in values:
             if value not in get_args(known):
                 msg = f"{name} has {value!r}, which is not known. {near_names(value, get_args(known))}"

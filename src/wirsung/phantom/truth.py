@@ -43,7 +43,7 @@ def case_record(
         "fingerprint": settings.fingerprint(),
         "patient": plan.patient_id,
         "centre": plan.centre.name,
-        "modality": settings.modality,
+        "modality": settings.image_name,
         "phase": plan.phase,
         "sex": plan.patient.sex,
         "age_years": plan.patient.age_years,
