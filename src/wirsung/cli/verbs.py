@@ -7,7 +7,15 @@ from typing import Any
 from wirsung.errors import MissingDependencyError
 
 # Optional packages and the extra that brings them.
-_EXTRAS = {"torch": "train", "nnunetv2": "train", "safetensors": "train", "blosc2": "train", "monai": "zoo"}
+_EXTRAS = {
+    "torch": "train",
+    "nnunetv2": "train",
+    "safetensors": "train",
+    "blosc2": "train",
+    "monai": "zoo",
+    "fastapi": "server",
+    "uvicorn": "server",
+}
 
 
 @dataclass(frozen=True)
@@ -125,6 +133,12 @@ _ALL = (
         "wirsung.inference.settings:PredictSettings",
         "wirsung.inference.run:predict",
         "out",
+    ),
+    Verb(
+        "serve",
+        "answer predictions over HTTP with a warm model, for programs and 3D Slicer",
+        "wirsung.web.settings:ServeSettings",
+        "wirsung.web.serve:serve",
     ),
     Verb(
         "evaluate",

@@ -1,0 +1,1 @@
+"""What answers over HTTP: so far a warm model, for programs and for 3D Slicer."""
