@@ -140,7 +140,8 @@ def label_table(cases: Sequence[Case], classes: Classes) -> dict[str, Any]:
     return {
         "channel_names": {"0": channel},
         "labels": classes.labels,
-        # For us alone: which class is the lesion, whatever its name.
+        # For us alone: the scheme, and which class is the lesion, whatever its name.
+        "scheme": classes.scheme.name,
         "structures": {item.name: list(item.structures) for item in classes.learnt},
         "numTraining": len(cases),
         "file_ending": ".nii.gz",
