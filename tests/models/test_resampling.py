@@ -12,7 +12,6 @@ from wirsung.models.resampling import (
     coarse_axis,
     nearest_index,
     resample,
-    resample_labels,
     resampled_shape,
 )
 
@@ -30,7 +29,7 @@ def test_resampling_equals_skimage_resize(old, new, order):
         np.testing.assert_allclose(result, expected, atol=1e-5)
 
 
-@pytest.mark.parametrize(("old", "new"), [(1, 4), (2, 3), (7, 7), (40, 13), (13, 40)])
+@pytest.mark.parametrize(("old", "new"), [(1, 4), (4, 1), (2, 3), (7, 7), (40, 13), (13, 40), (3, 300)])
 @pytest.mark.parametrize("order", [0, 1, 3])
 def test_axis_matrix_equals_scipy_zoom(old, new, order):
     signal = np.random.default_rng(1).normal(size=old)
@@ -47,12 +46,11 @@ def test_axis_matrix_equals_scipy_zoom(old, new, order):
         ((20, 21, 12), (25, 22, 12), (1.0, 1.0, 4.0), (0.8, 0.95, 4.0)),
     ],
 )
-def test_image_labels_and_logits_equal_nnunets(old, new, old_mm, new_mm):
+def test_image_and_logits_equal_nnunets(old, new, old_mm, new_mm):
     from nnunetv2.preprocessing.resampling.default_resampling import resample_data_or_seg_to_shape
 
     random = np.random.default_rng(2)
     image = random.normal(size=(2, *old)).astype(np.float32)
-    labels = (ndimage.gaussian_filter(random.normal(size=(1, *old)), (0, 2, 2, 2)) * 40).astype(np.int16) % 5
     coarse = coarse_axis(old_mm, new_mm, Resampling(3, None))
     for order in (3, 1):
         expected = resample_data_or_seg_to_shape(
@@ -60,23 +58,6 @@ def test_image_labels_and_logits_equal_nnunets(old, new, old_mm, new_mm):
         )
         made = resample(torch.from_numpy(image), new, order=order, coarse=coarse).numpy()
         np.testing.assert_allclose(made, expected, atol=1e-4)
-    expected = resample_data_or_seg_to_shape(
-        labels, new, old_mm, new_mm, is_seg=True, order=1, order_z=0, force_separate_z=None
-    )[0]
-    made = resample_labels(labels[0], new, coarse=coarse)
-    # Rounding decides some of the reference's ties, and this label map is nothing but borders.
-    assert (made == expected).mean() > 0.999
-
-
-def test_a_tie_of_labels_goes_to_the_nearest_voxel():
-    from batchgenerators.augmentations.utils import resize_segmentation
-
-    labels = np.zeros((4, 4, 4), np.int16)
-    labels[2:] = 3
-    labels[:, :2] = 1
-    for shape in ((8, 8, 8), (2, 2, 2), (4, 3, 6), (12, 4, 2)):
-        expected = resize_segmentation(labels, shape, order=1)
-        np.testing.assert_array_equal(resample_labels(labels, shape), expected)
 
 
 def test_resampling_to_the_same_shape_changes_nothing():

@@ -3,23 +3,22 @@
 The order is nnU-Net's: transpose, crop to the nonzero region, normalise, resample.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from scipy import ndimage
 
-from wirsung.errors import CheckpointError
-from wirsung.models.normalisation import Intensity
+from wirsung.errors import CheckpointError, ImageError
+from wirsung.models.image_resampling import Target, resample_channel
+from wirsung.models.label_resampling import resample_labels
+from wirsung.models.nonzero import Box, box_of, nonzero_region
+from wirsung.models.normalisation import Normalisation
 from wirsung.models.plans import Configuration, Plans, Shape, Spacing
-from wirsung.models.resampling import coarse_axis, resample, resample_labels, resampled_shape
+from wirsung.models.resampling import coarse_axis, resampled_shape
+from wirsung.models.scaling import scaling_of
 
 OUTSIDE = -1
 """The label outside the nonzero region."""
-
-_SMALLEST_STD = 1e-8
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class Placement:
     """Of the image before resampling."""
     full_shape: Shape
     """Before cropping."""
-    box: tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
+    box: Box
     """The crop: first voxel, and one past the last, along each axis."""
 
     @property
@@ -79,32 +78,32 @@ def preprocess(
     Raises:
         CheckpointError: The image has another number of channels than the plans.
         ConfigError: The model learnt several modalities, and the image's is none of them or not told.
+        ImageError: A voxel is NaN or infinite.
 
     Source:
         `DefaultPreprocessor.run_case_npy` of nnU-Net 2.8.
     """
-    if len(image) != len(configuration.normalisations):
-        wanted = len(configuration.normalisations)
-        msg = f"The model takes {wanted} channels, but the image has {len(image)}. Choose another model."
-        raise CheckpointError(msg)
+    _check(image, configuration)
+    ways = plans.normalisations(configuration, modality)
     forward = plans.transpose_forward
-    voxels = image.transpose(0, *(axis + 1 for axis in forward)).astype(np.float32)
-    spacing = (spacing_mm[forward[0]], spacing_mm[forward[1]], spacing_mm[forward[2]])
-    voxels, inside, placement = _cropped(voxels, spacing)
-    for channel, way in zip(voxels, plans.normalisations(configuration, modality), strict=True):
-        normalise(channel, way.scheme, way.intensity, inside if way.inside_mask_only else None)
-    shape = resampled_shape(placement.cropped_shape, spacing, configuration.spacing_mm)
-    how = configuration.image_resampling
-    coarse = coarse_axis(spacing, configuration.spacing_mm, how)
-    resampled = resample(torch.from_numpy(voxels), shape, order=how.order, coarse=coarse).numpy()
-    if labels is None:
-        return Preprocessed(resampled, None, placement)
-    cropped = labels.transpose(forward)[placement.slices].astype(np.int16)
-    cropped[(cropped == 0) & ~inside] = OUTSIDE
+    voxels = image.transpose(0, *(axis + 1 for axis in forward))
+    inside, placement = _placed(
+        voxels, (spacing_mm[forward[0]], spacing_mm[forward[1]], spacing_mm[forward[2]])
+    )
+    cropped = None
+    if labels is not None:
+        cropped = np.array(labels.transpose(forward)[placement.slices], np.int16, order="C")
+        if inside is not None:
+            cropped[(cropped == 0) & ~inside] = OUTSIDE
+            # What was drawn counts as inside, be the image 0 there or not.
+            inside = cropped != OUTSIDE
+    shape = resampled_shape(placement.cropped_shape, placement.spacing_mm, configuration.spacing_mm)
+    made = _resampled(voxels[:, *placement.slices], shape, placement, configuration, (ways, inside))
+    if cropped is None:
+        return Preprocessed(made, None, placement)
     how = configuration.label_resampling
-    coarse = coarse_axis(spacing, configuration.spacing_mm, how)
-    small = resample_labels(cropped, shape, order=how.order, coarse=coarse)
-    return Preprocessed(resampled, small.astype(np.int16, copy=False), placement)
+    coarse = coarse_axis(placement.spacing_mm, configuration.spacing_mm, how)
+    return Preprocessed(made, resample_labels(cropped, shape, order=how.order, coarse=coarse), placement)
 
 
 def nonzero_box(image: NDArray[np.generic]) -> tuple[NDArray[np.bool_], Placement]:
@@ -115,72 +114,53 @@ def nonzero_box(image: NDArray[np.generic]) -> tuple[NDArray[np.bool_], Placemen
         >>> placement.box, int(mask.sum())
         (((1, 2), (0, 2), (2, 5)), 6)
     """
+    region = nonzero_region(image)
     shape = (image.shape[1], image.shape[2], image.shape[3])
-    whole = Placement((1.0, 1.0, 1.0), shape, ((0, shape[0]), (0, shape[1]), (0, shape[2])))
-    mask: NDArray[np.bool_] = (image != 0).any(axis=0)
-    if mask.all() or not mask.any():
-        # Filling holes of a full mask is the slowest way to learn that a CT's air is not 0.
-        return np.ones(shape, bool) if mask.all() else mask, whole
-    mask = np.asarray(ndimage.binary_fill_holes(mask))
-    first, second, third = ndimage.find_objects(mask.astype(np.uint8))[0]
-    box = (
-        (int(first.start), int(first.stop)),
-        (int(second.start), int(second.stop)),
-        (int(third.start), int(third.stop)),
-    )
-    return mask, Placement((1.0, 1.0, 1.0), shape, box)
+    mask = np.ones(shape, bool) if region is None else region
+    return mask, Placement((1.0, 1.0, 1.0), shape, box_of(mask))
 
 
-def normalise(
-    channel: NDArray[np.float32], scheme: str, intensity: Intensity, mask: NDArray[np.bool_] | None
-) -> None:
-    """Normalise one channel in place, as nnU-Net's class of that name does.
-
-    Args:
-        channel: (z, y, x).
-        scheme: nnU-Net's class name.
-        intensity: Of the training cases; only CT uses it.
-        mask: The region to normalise; elsewhere the values stay. None for everywhere.
-    """
-    if scheme == "CTNormalization":
-        np.clip(channel, intensity.percentile_00_5, intensity.percentile_99_5, out=channel)
-        channel -= np.float32(intensity.mean)
-        channel /= np.float32(max(intensity.std, _SMALLEST_STD))
-    elif scheme == "ZScoreNormalization":
-        values = channel if mask is None else channel[mask]
-        scaled = (values - values.mean()) / max(values.std(), _SMALLEST_STD)
-        channel[... if mask is None else mask] = scaled
-    elif scheme == "RescaleTo01Normalization":
-        channel -= channel.min()
-        channel /= max(channel.max(), _SMALLEST_STD)
+def _check(image: NDArray[np.generic], configuration: Configuration) -> None:
+    """Refuse another number of channels, and what is no number."""
+    wanted = len(configuration.normalisations)
+    if len(image) != wanted:
+        msg = f"The model takes {wanted} channels, but the image has {len(image)}. Choose another model."
+        raise CheckpointError(msg)
+    if image.dtype.kind != "f":
+        return
+    bad = sum(plane.size - int(np.isfinite(plane).sum()) for channel in image for plane in channel)
+    if bad:
+        msg = (
+            f"{bad} voxels of the image are NaN or infinite, which resampling would spread. "
+            "Find out what they stand for, and give them a value."
+        )
+        raise ImageError(msg)
 
 
-def _cropped(
-    voxels: NDArray[np.float32], spacing_mm: Spacing
-) -> tuple[NDArray[np.float32], NDArray[np.bool_], Placement]:
-    mask, found = nonzero_box(voxels)
-    placement = Placement(spacing_mm, found.full_shape, found.box)
-    return (
-        np.ascontiguousarray(voxels[:, *placement.slices]),
-        mask[placement.slices],
-        placement,
-    )
+def _placed(voxels: NDArray[np.generic], spacing_mm: Spacing) -> tuple[NDArray[np.bool_] | None, Placement]:
+    """The nonzero region within its box, None where it is all of it; and the box."""
+    shape = (voxels.shape[1], voxels.shape[2], voxels.shape[3])
+    region = nonzero_region(voxels)
+    if region is None:
+        return None, Placement(spacing_mm, shape, ((0, shape[0]), (0, shape[1]), (0, shape[2])))
+    placement = Placement(spacing_mm, shape, box_of(region))
+    return region[placement.slices], placement
 
 
-def class_locations(
-    labels: NDArray[np.integer], classes: Sequence[int], *, seed: int = 1234
-) -> dict[int, NDArray[np.int64]]:
-    """Voxels of each class to centre training patches on: (0, z, y, x) a row, 10,000 or 1 % of them.
-
-    Source:
-        `_sample_foreground_locations` of nnU-Net 2.8, which draws the same ones.
-    """
-    random = np.random.RandomState(seed)
-    found: dict[int, NDArray[np.int64]] = {}
-    for value in classes:
-        coordinates = np.argwhere(labels[None] == value)
-        if len(coordinates):
-            count = max(min(10_000, len(coordinates)), int(np.ceil(0.01 * len(coordinates))))
-            coordinates = coordinates[random.choice(len(coordinates), count, replace=False)]
-        found[int(value)] = coordinates
-    return found
+def _resampled(
+    voxels: NDArray[np.generic],
+    shape: Shape,
+    placement: Placement,
+    configuration: Configuration,
+    how: tuple[tuple[Normalisation, ...], NDArray[np.bool_] | None],
+) -> NDArray[np.float32]:
+    """Every channel normalised, in its own way and over the region, and resampled."""
+    ways, inside = how
+    resampling = configuration.image_resampling
+    coarse = coarse_axis(placement.spacing_mm, configuration.spacing_mm, resampling)
+    target = Target(shape, resampling.order, coarse)
+    made = np.empty((len(voxels), *shape), np.float32)
+    for index, (channel, way) in enumerate(zip(voxels, ways, strict=True)):
+        mask = inside if way.inside_mask_only else None
+        made[index] = resample_channel(channel, target, scaling_of(channel, way, mask), mask)
+    return made

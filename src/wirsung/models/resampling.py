@@ -1,8 +1,9 @@
 """nnU-Net's resampling as small matrices, one an axis: the same numbers, many times faster.
 
 `skimage.transform.resize`, which nnU-Net calls, is `scipy.ndimage.zoom(grid_mode=True, mode="nearest")`. That
-is a linear operator of each axis on its own, spline prefilter included, so zooming the unit vectors of an
-axis yields its matrix. Arrays are (channel, z, y, x).
+is a linear operator of each axis on its own, spline prefilter included, so resampling the unit vectors of an
+axis yields its matrix. Arrays are (channel, z, y, x), on any device. What is prepared on the CPU goes through
+`image_resampling` and `label_resampling`, which are faster there.
 """
 
 from functools import lru_cache
@@ -20,8 +21,8 @@ Order = Literal[0, 1, 3]
 ANISOTROPY = 3.0
 """Spacings that differ by more than this factor are resampled with the coarse axis taken apart."""
 
-# Interpolations of float64 that differ by less are a tie.
-_TIE = 1e-9
+_PADDING = 12
+"""Samples by which scipy repeats the edges before it filters; a spline has forgotten the edge by then."""
 
 
 @lru_cache(maxsize=64)
@@ -38,12 +39,7 @@ def axis_matrix(old: int, new: int, order: Order) -> NDArray[np.float64]:
     """
     if order == 0:
         return _nearest(old, new)
-    if order == 1:
-        return _linear(old, new)
-    columns = [
-        ndimage.zoom(unit, new / old, order=order, mode="nearest", grid_mode=True) for unit in np.eye(old)
-    ]
-    return np.stack(columns, axis=1)
+    return _linear(old, new) if order == 1 else _cubic(old, new)
 
 
 def coarse_axis(current_mm: Spacing, target_mm: Spacing, how: Resampling) -> int | None:
@@ -79,7 +75,8 @@ def resample(image: torch.Tensor, shape: Shape, *, order: Order, coarse: int | N
         return image
     lows, highs = _bounds(image, coarse)
     result = image
-    for axis in range(3):
+    # What shrinks most goes first, so that the others have less to do.
+    for axis in sorted(range(3), key=lambda axis: shape[axis] / image.shape[axis + 1]):
         if axis != coarse:
             result = apply_axis(result, axis, image.shape[axis + 1], shape[axis], order)
     if order > 1:
@@ -109,26 +106,6 @@ def multiply_axis(image: torch.Tensor, axis: int, matrix: torch.Tensor) -> torch
     channels, depth, height, width = image.shape
     flat = matrix @ image.reshape(channels, depth, height * width)
     return flat.reshape(channels, matrix.shape[0], height, width)
-
-
-def resample_labels(
-    labels: NDArray[np.integer], shape: Shape, *, order: Order = 1, coarse: int | None = None
-) -> NDArray[np.integer]:
-    """The label map (z, y, x) at another shape: each label interpolated linearly, and the largest wins.
-
-    A tie goes to the nearest voxel's label where it takes part in the tie, else to the smallest.
-
-    Source:
-        `resize_segmentation` of batchgenerators 0.25.5, which nnU-Net 2.8 calls.
-    """
-    if labels.shape == tuple(shape):
-        return labels
-    in_plane = [axis for axis in range(3) if axis != coarse]
-    nearest = _take_nearest(labels, shape, in_plane)
-    values = np.unique(labels)
-    plain = order == 0 or len(values) == 1
-    result = nearest if plain else _winners(labels, values, shape, in_plane, nearest)
-    return result if coarse is None else _take_nearest(result, shape, [coarse])
 
 
 def resampled_shape(shape: Shape, current_mm: Spacing, target_mm: Spacing) -> Shape:
@@ -167,34 +144,21 @@ def _linear(old: int, new: int) -> NDArray[np.float64]:
     return matrix
 
 
+def _cubic(old: int, new: int) -> NDArray[np.float64]:
+    """The cubic B-spline through the unit vectors, at the new samples; as scipy's zoom, to 1e-15."""
+    unit = np.pad(np.eye(old), ((_PADDING, _PADDING), (0, 0)), mode="edge")
+    coefficients = ndimage.spline_filter1d(unit, 3, axis=0, mode="nearest")
+    centres = (np.arange(new) + 0.5) * (old / new) - 0.5 + _PADDING
+    below = np.floor(centres).astype(np.int64)
+    t = (centres - below)[:, None]
+    weights = (1 - t) ** 3, 4 - 6 * t**2 + 3 * t**3, 1 + 3 * t + 3 * t**2 - 3 * t**3, t**3
+    matrix: NDArray[np.float64] = np.zeros((new, old))
+    for place, weight in enumerate(weights, start=-1):
+        matrix += weight / 6 * coefficients[below + place]
+    return matrix
+
+
 def _bounds(image: torch.Tensor, coarse: int | None) -> tuple[torch.Tensor, torch.Tensor]:
     """Smallest and largest value of each channel, or of each of its slices along the coarse axis."""
     axes = tuple(axis + 1 for axis in range(3) if axis != coarse)
     return image.amin(axes, keepdim=True), image.amax(axes, keepdim=True)
-
-
-def _take_nearest(labels: NDArray[np.integer], shape: Shape, axes: list[int]) -> NDArray[np.integer]:
-    for axis in axes:
-        labels = np.take(labels, nearest_index(labels.shape[axis], shape[axis]), axis=axis)
-    return labels
-
-
-def _winners(
-    labels: NDArray[np.integer],
-    values: NDArray[np.integer],
-    shape: Shape,
-    axes: list[int],
-    nearest: NDArray[np.integer],
-) -> NDArray[np.integer]:
-    best = np.full(nearest.shape, -1.0)
-    winner = np.zeros(nearest.shape, labels.dtype)
-    for value in values:
-        score = torch.from_numpy((labels == value).astype(np.float64))[None]
-        for axis in axes:
-            score = apply_axis(score, axis, labels.shape[axis], shape[axis], 1)
-        found = score[0].numpy()
-        higher = found > best + _TIE
-        tied = np.abs(found - best) <= _TIE
-        winner[higher | (tied & (nearest == value))] = value
-        np.maximum(best, found, out=best)
-    return winner

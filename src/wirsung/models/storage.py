@@ -10,8 +10,9 @@ import numpy as np
 from nnunetv2.training.dataloading.nnunet_dataset import comp_blosc2_params, nnUNetDatasetBlosc2
 
 from wirsung.compute.atomic import write_json
+from wirsung.models.locations import class_locations
 from wirsung.models.plans import Configuration
-from wirsung.models.preprocessing import Preprocessed, class_locations
+from wirsung.models.preprocessing import Preprocessed
 
 KEYS = "keys"
 """The folder beside the cases that says what each was made from."""
