@@ -14,7 +14,7 @@ class Draws:
     """A source that draws from all three generators, as nnU-Net's loader does."""
 
     def generate_train_batch(self):
-        drawn = torch.tensor([random.random(), np.random.random(), float(torch.rand(()))])
+        drawn = torch.tensor([random.random(), np.random.random(), float(torch.rand(()))])  # noqa: NPY002
         return {"data": drawn, "keys": np.array(["p0", "p1"])}
 
 

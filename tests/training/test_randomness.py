@@ -18,12 +18,12 @@ def test_two_places_share_their_words_only_where_they_are_one(one, other):
 
 
 def _drawn():
-    return random.random(), np.random.random(), float(torch.rand(()))
+    return random.random(), np.random.random(), float(torch.rand(()))  # noqa: NPY002
 
 
 @given(PLACES)
 def test_all_three_generators_draw_the_same_again(place):
-    before = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    before = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
     try:
         seed_everything(seed_words(*place))
         first = _drawn()
@@ -32,7 +32,7 @@ def test_all_three_generators_draw_the_same_again(place):
         assert _drawn() == first
     finally:
         random.setstate(before[0])
-        np.random.set_state(before[1])
+        np.random.set_state(before[1])  # noqa: NPY002
         torch.set_rng_state(before[2])
 
 

@@ -153,10 +153,11 @@ def _first(told: Any) -> Exception | None:  # noqa: ANN401 - a queue
 def _lost(error: ProcessException) -> Exception:
     if isinstance(error, ProcessRaisedException):
         return error
-    return WirsungError(
-        f"The system ended process {error.error_index} of the training, as it does where memory runs out. "
-        "The last checkpoint is kept: run it again to go on, with fewer --workers or fewer --gpus."
+    msg = (
+        f"Process {error.error_index} of the training was ended ({error.msg}), as the system does where "
+        "memory runs out. The last checkpoint is kept: run it again to go on, with fewer --workers or fewer --gpus."
     )
+    return WirsungError(msg)
 
 
 def agreed(code: int) -> int:
