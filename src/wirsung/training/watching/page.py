@@ -15,6 +15,7 @@ from wirsung.pages.template import (
     Gallery,
     Notice,
     Page,
+    Paragraph,
     Picture,
     Section,
     Table,
@@ -37,7 +38,7 @@ PAGE_FILE = "training.html"
 _EVERY_S = 20.0
 """Between two writings; drawing takes under a second."""
 _REFRESH_S = 20
-_PICTURES = 6
+_PICTURES = 7
 _ENDS = {
     "finished": "The training is finished.",
     "max-hours": "Its hours were over, so it stopped; the same command goes on from here.",
@@ -157,8 +158,10 @@ class LivePage:
 
     def _picture_blocks(self) -> Iterator[Block]:
         shown = self._pictures.latest(_PICTURES)
-        if shown:
-            yield Gallery(shown)
+        yield from shown[-1:]
+        if shown[:-1]:
+            yield Paragraph("Before, in the order of the epochs:")
+            yield Gallery(shown[:-1])
 
 
 def _tiles(course: Course, best: BestSoFar, leading: Sequence[str]) -> Iterator[Tile]:

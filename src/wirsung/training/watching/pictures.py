@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 PICTURES_FOLDER = "pictures"
 INDEX_FILE = "pictures.json"
 
-_SHARE = 0.05
+_SHARE = 0.1
 """Of the time, at most, goes into pictures; those that would take more are left out, but for the last."""
 _COLOURS = {"pancreas": ("#f0e442", "#56b4e9"), "lesion": ("#e69f00", "#ff5fb0")}
 """Of the reference and of the prediction."""
@@ -83,7 +83,7 @@ class Pictures:
         """Draw, where one is due."""
         done = event.epoch + 1
         is_last = done == trainer.num_epochs
-        if self._case is None or not (is_last or done % self._every == 0 or done == 1):
+        if self._case is None or not (is_last or done % self._every == 0):
             return
         began = self._now()
         if not is_last and self._spent_s > _SHARE * (began - self._started_s):
