@@ -128,6 +128,13 @@ _ALL = (
         "out",
     ),
     Verb(
+        "experiment",
+        "run a paper's comparison arm by arm, and show its table beside ours",
+        "wirsung.training.experiments.settings:ExperimentSettings",
+        "wirsung.training.experiments.run:experiment",
+        "out",
+    ),
+    Verb(
         "predict",
         "predict label maps with a trained model",
         "wirsung.inference.settings:PredictSettings",
