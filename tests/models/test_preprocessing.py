@@ -84,9 +84,6 @@ def _compare(image, labels, spacing, content, classes=2):
         ((2.0, 1.6, 1.7), [0, 1, 2], 0, "RescaleTo01Normalization", False),
         ((2.0, 1.6, 1.7), [0, 1, 2], 0, "NoNormalization", False),
     ],
-    ids="near isotropic|transposed|thick, masked|thick in y|thick in x|right|right, turned|to 1|as it is".split(
-        "|"
-    ),
 )
 def test_preprocessing_equals_nnunets(plans_content, spacing, forward, border, scheme, masked):
     image, labels = _case((18, 26, 22), border=border)
