@@ -10,7 +10,6 @@ from wirsung.datasets.layout import Dataset
 from wirsung.errors import ConfigError
 from wirsung.imaging.nifti import read_image
 from wirsung.imaging.orientation import reorient
-from wirsung.inference.predictor import Predictor
 from wirsung.models.folder import modality_of, read_record
 from wirsung.models.plans import parse_plans, read_plans
 from wirsung.models.preprocessing import preprocess
@@ -80,7 +79,7 @@ def test_a_model_of_ct_alone_refuses_mri(joint_dataset, shared_dataset, tmp_path
     assert record.modality == "ct"
     with pytest.raises(ConfigError, match="of modality t1, but the model learnt ct"):
         modality_of(record, Dataset.open(joint_dataset).case("t11").modality)
-    assert Predictor.load(only_ct, device="cpu").plans.by_modality == {}
+    assert read_plans(only_ct).by_modality == {}
 
 
 def test_a_real_mr_is_normalised_by_its_own_numbers(model, shared_data):
