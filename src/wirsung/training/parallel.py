@@ -155,7 +155,7 @@ def _lost(error: ProcessException) -> Exception:
         return error
     msg = (
         f"Process {error.error_index} of the training was ended ({error.msg}), as the system does where "
-        "memory runs out. The last checkpoint is kept: run it again to go on, with fewer --workers or fewer --gpus."
+        "memory runs out. The last checkpoint is kept: go on with fewer --workers or fewer --gpus."
     )
     return WirsungError(msg)
 

@@ -194,16 +194,17 @@ def require_network(network: Network) -> None:
     Raises:
         MissingDependencyError: A package is missing.
     """
-    entry(_full_name(network)).require()
+    entry(full_name(network)).require()
 
 
-def _full_name(network: Network) -> str:
+def full_name(network: Network) -> str:
+    """The network's name in the catalog, where a short one was said."""
     return f"nnunet-{network}" if network.startswith("resenc-") else network
 
 
 def _with_network(plans: Plans, network: Network, patch: Shape | None, features: tuple[int, int]) -> Plans:
     """The plans with the wanted patch, and a network that is none of nnU-Net's own in its place."""
-    name = _full_name(network)
+    name = full_name(network)
     if patch is None and name.startswith("nnunet"):
         return plans
     configuration = plans.configuration(CONFIGURATION)
@@ -234,7 +235,7 @@ def _planner(network: Network, preset: Preset) -> Any:  # noqa: ANN401 - nnU-Net
         "nnunet-resenc-l": residual.nnUNetPlannerResEncL,
         "nnunet-resenc-xl": residual.nnUNetPlannerResEncXL,
     }
-    planner = planners.get(_full_name(network), ExperimentPlanner)(1)
+    planner = planners.get(full_name(network), ExperimentPlanner)(1)
     if preset.memory_gb is not None:
         planner.UNet_vram_target_GB = preset.memory_gb
         planner.lowres_creation_threshold = 0

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from typing import Any
 
 from wirsung.datasets.layout import Case
 from wirsung.datasets.splits import Fold
@@ -19,6 +20,18 @@ _SINCE_LATER = {
     "augmentation": "cpu",
 }
 """Settings that older keys do not know, each with the value that is as if it were not there."""
+
+_PLANNING = ("finest_mm", "patch", "batch_size", "smallest_batch", "features", "memory_gb", "lesion")
+
+
+def planning_of(settings: TrainSettings) -> dict[str, Any]:
+    """What of the settings the plans depend on, as JSON holds it, to tell what differs."""
+    preset = preset_of(settings)
+    said = {"network": settings.network, "scheme": settings.scheme}
+    content: dict[str, Any] = json.loads(
+        json.dumps(said | {name: getattr(preset, name) for name in _PLANNING})
+    )
+    return content
 
 
 def plan_key(settings: TrainSettings, cases: Sequence[Case], labels: Mapping[str, int]) -> str:
