@@ -102,3 +102,21 @@ def test_a_name_or_a_batch_size_makes_no_other_plans(plans_content):
 
 def test_there_is_nothing_to_say_of_a_plain_model(plans_content):
     assert notes_on(parse_plans(plans_content), LABELS, "3d_fullres") == ()
+
+
+def test_regions_an_ignore_label_and_2d_are_nothing_to_speak_of(flat_plans):
+    table = {"background": 0, "whole": [1, 2], "core": 2, "ignore": 3}
+    labels = parse_labels(
+        {"channel_names": {"0": "CT"}, "labels": table, "regions_class_order": [1, 2]}, "dataset.json"
+    )
+    assert notes_on(parse_plans(flat_plans), labels, "2d") == ()
+
+
+def test_what_can_not_be_predicted_is_said(plans_content):
+    own = plans_content["configurations"]["3d_fullres"]
+    own["architecture"]["network_class_name"] = "theirs.Network"
+    own["normalization_schemes"] = ["RGBTo01Normalization"]
+    assert notes_on(parse_plans(plans_content), LABELS, "3d_fullres") == (
+        "Wirsung can't predict with it: the configuration 3d_fullres normalises by RGBTo01Normalization.",
+        "Wirsung can't predict with it: the network theirs.Network is not in the catalog.",
+    )

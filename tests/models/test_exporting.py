@@ -215,7 +215,7 @@ def test_a_network_of_ours_is_read_by_nnunet(tmp_path, plans_content, nnunet_mod
 def test_2d_models_go_there_and_back(tmp_path, nnunet_model):
     source = nnunet_model(configuration="2d", folds=(0,))
     made = import_nnunet(source, tmp_path / "ours")
-    assert made.notes == ("Wirsung can't predict with it yet: the configuration 2d is two-dimensional.",)
+    assert made.notes == ()
     export_model(tmp_path / "ours", tmp_path / "theirs")
     first, second = (
         read_checkpoint(folder / "fold_0" / "checkpoint_final.pth")["network_weights"]

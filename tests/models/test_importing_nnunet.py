@@ -316,12 +316,8 @@ def test_regions_and_cascades_are_imported_with_a_word_on_what_they_lack(
     table["3d_cascade_fullres"] = {"inherits_from": "3d_fullres", "previous_stage": "3d_small"}
     source = nnunet_model(configuration="3d_cascade_fullres", folds=(0,), labels=regions)
     made = import_nnunet(source, tmp_path / "out")
-    start = "Wirsung can't predict with it yet: "
     assert made.notes == (
-        start + "the configuration 3d_cascade_fullres is the second stage of a cascade.",
-        start + "its classes are regions that overlap.",
-        start + "its labels have an ignore label.",
-        "It needs the prediction of 3d_small; import that model too.",
+        "It is given the prediction of 3d_small: import that model too, and name it with --previous-stage.",
     )
     weights = load_weights(tmp_path / "out" / "fold_0")
     assert weights.state["encoder.stages.0.0.convs.0.conv.weight"].shape[1] == 1 + 2
@@ -335,9 +331,7 @@ def test_networks_of_others_are_kept_as_they_are(tmp_path, nnunet_model, plans_c
     _edit(path, lambda content: content["init_args"].update(plans=plans_content))
     (source / "plans.json").write_text(json.dumps(plans_content))
     made = import_nnunet(source, tmp_path / "out")
-    assert made.notes == (
-        "Wirsung can't predict with it yet: the network theirs.Network is not in the catalog.",
-    )
+    assert made.notes == ("Wirsung can't predict with it: the network theirs.Network is not in the catalog.",)
 
 
 def test_the_zip_that_nnunet_itself_writes_is_imported(tmp_path, nnunet_model, monkeypatch):

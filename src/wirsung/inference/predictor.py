@@ -1,7 +1,7 @@
-"""A trained model, loaded once, that turns volumes into label maps."""
+"""A trained model, or several merged, loaded once, that turns volumes into label maps."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +10,17 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from wirsung.errors import CheckpointError
+from wirsung.errors import CheckpointError, ConfigError
+from wirsung.imaging.geometry import same_grid_as
 from wirsung.imaging.orientation import axis_codes, reorient
 from wirsung.imaging.volume import Volume
-from wirsung.inference.export import export
-from wirsung.inference.sliding_window import Network, mirrored, sliding_window
-from wirsung.models.device import choose_device
-from wirsung.models.folder import ModelClass, Record, finished_folds, fold_folder, read_record
-from wirsung.models.networks import build_architecture
-from wirsung.models.plans import Configuration, Plans, read_label_table, read_plans
-from wirsung.models.preprocessing import preprocess
-from wirsung.models.weights import Weights, fill, load_weights
+from wirsung.inference.export import Meaning
+from wirsung.inference.loading import LESION, How, Loaded, load_model
+from wirsung.inference.merging import MergeTable, read_merge_table
+from wirsung.inference.stage import Clock, Image, stacked
+from wirsung.models.folder import ModelClass, modality_of
 
-LESION = "pancreatic_lesion"
+__all__ = ["LESION", "How", "Part", "Prediction", "Predictor"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +31,28 @@ class Prediction:
     """Values of the model's scheme."""
     lesion_probability: Volume | None
     """0 to 1, float32; where it was asked for."""
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """Of each part of the work: preparing, network, labels."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One model, and what it paints."""
+
+    loaded: Loaded
+    values: Mapping[int, int]
+    """Code of a class to its value in the label map; a class that is not there leaves what others painted."""
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """What it is given, such as CT."""
+        return self.loaded.stage.labels.channels
+
+    def meaning(self, kind: type[np.unsignedinteger[Any]]) -> Meaning:
+        """Of the outputs, as values of the label map."""
+        own = self.loaded.stage.meaning
+        values = np.array([self.values.get(code, 0) for code in range(len(own.values))], kind)
+        return Meaning(values, own.regions)
 
 
 @dataclass(frozen=True)
@@ -42,21 +62,15 @@ class Predictor:
     Make it with `Predictor.load`, then call it with one volume after another.
     """
 
-    plans: Plans
-    configuration: Configuration
+    parts: tuple[Part, ...]
+    """In the order in which they paint."""
     classes: tuple[ModelClass, ...]
     """Background excluded."""
-    networks: tuple[nn.Module, ...]
-    """One a fold, on the device."""
-    mirror_axes: tuple[int, ...]
-    """The axes that it averages mirrored images over."""
-    orientation: str | None
-    """The axis order that the model learnt from; None leaves the volume as it is."""
     scheme: str | None
     sha256: str
-    """Of the weights of all folds."""
-    device: torch.device
-    step: float = 0.5
+    """Of the weights of all folds of all parts."""
+    lesion: str = LESION
+    """The class whose probability is the lesion's."""
 
     @classmethod
     def load(
@@ -67,153 +81,160 @@ class Predictor:
         folds: Sequence[int | str] | None = None,
         mirror: bool = False,
         step: float = 0.5,
+        how: How | None = None,
     ) -> "Predictor":
-        """The predictor of a model folder, of Wirsung's or of nnU-Net v2's own making.
+        """The predictor of a model folder or zip, of Wirsung's or nnU-Net v2's making, or of a table of them.
 
         Args:
-            model: With `plans.json`, `dataset.json` and `fold_0/` and so on.
+            model: With `plans.json`, `dataset.json` and `fold_0/` and so on; or a .toml, see `merging`.
             device: auto, cpu, cuda or mps.
             folds: Whose logits are averaged; None for every finished one.
             mirror: Whether to average over mirrored images.
             step: How far tiles are apart, as a fraction of the patch.
+            how: Everything that can be chosen, in place of the arguments above.
 
         Raises:
             CheckpointError: The folder is not a model, is damaged, or needs what is unknown here.
-            ConfigError: There is no such device.
+            ConfigError: There is no such device, or the table of models is wrong.
         """
-        plans, table, record = read_plans(model), read_label_table(model), read_record(model)
-        weights = _weights(model, folds)
-        configuration = plans.configuration(weights[0].configuration)
-        place = choose_device(device)
-        networks = []
-        for item in weights:
-            network = build_architecture(
-                configuration.architecture, channels=len(table.channels), classes=len(table.labels)
-            )
-            fill(network, item.state)
-            networks.append(_placed(network, place))
-        return cls(
-            plans=plans,
-            configuration=configuration,
-            classes=_classes(table.class_names, record),
-            networks=tuple(networks),
-            mirror_axes=weights[0].mirror_axes if mirror else (),
-            orientation=_orientation(plans, record),
-            scheme=record.scheme if record else None,
-            sha256="-".join(item.sha256 for item in weights),
-            device=place,
-            step=step,
-        )
+        chosen = how or How(device, None if folds is None else tuple(folds), mirror=mirror, step=step)
+        if model.suffix == ".toml":
+            return _merged(read_merge_table(model), chosen)
+        loaded = load_model(model, chosen)
+        part = Part(loaded, {item.index: item.value for item in loaded.classes})
+        scheme = loaded.record.scheme if loaded.record else None
+        return cls((part,), loaded.classes, scheme, loaded.sha256, chosen.lesion)
+
+    @property
+    def networks(self) -> tuple[nn.Module, ...]:
+        """One a fold and part, on the device."""
+        return tuple(network for part in self.parts for network in part.loaded.stage.networks)
+
+    @property
+    def orientation(self) -> str | None:
+        """The axis order that the first part learnt from; None leaves the volume as it is."""
+        return self.parts[0].loaded.orientation
+
+    @property
+    def device(self) -> torch.device:
+        """Where it runs."""
+        return self.parts[0].loaded.stage.device
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """What it must be given, such as CT, in this order."""
+        return self.parts[0].channels
 
     @property
     def finds_lesions(self) -> bool:
-        """Whether one of the classes is the pancreatic lesion."""
-        return any(item.name == LESION for item in self.classes)
+        """Whether one of the classes is the lesion."""
+        return any(item.name == self.lesion for item in self.classes)
 
-    def __call__(self, volume: Volume, *, lesion_probability: bool = False) -> Prediction:
-        """The label map of a volume in any orientation.
+    def logits(self, prepared: torch.Tensor) -> torch.Tensor:
+        """The logits (output, z, y, x) of a preprocessed image, by the one model that there is, or the first."""
+        return self.parts[0].loaded.stage.logits(prepared)
+
+    def __call__(
+        self,
+        volume: Volume | Sequence[Volume],
+        *,
+        lesion_probability: bool = False,
+        modality: str | None = None,
+    ) -> Prediction:
+        """The label map of a volume in any orientation, or of several that are channels of one case.
+
+        Args:
+            volume: Of several channels all are brought into the axis order of the first.
+            lesion_probability: Whether that is wanted too.
+            modality: ct, t1, t2 or mr where it is known, other to z-score the image by itself.
 
         Raises:
-            CheckpointError: A lesion's probability is wanted, but the model knows no lesion.
+            CheckpointError: A lesion's probability is wanted, but the model knows no lesion; or the number of
+                channels is wrong.
+            ConfigError: The model learnt other modalities.
+            GeometryError: The channels lie on different grids.
         """
-        wanted = self._lesion_index() if lesion_probability else None
-        codes = axis_codes(volume.affine)
-        turned = volume if self.orientation is None else reorient(volume, self.orientation)
-        x_mm, y_mm, z_mm = turned.spacing_mm
-        image = turned.voxels.transpose(2, 1, 0)[None]
-        made = preprocess(image, (z_mm, y_mm, x_mm), self.plans, self.configuration)
-        logits = self.logits(torch.from_numpy(made.image))
-        exported = export(logits, made.placement, self.plans, self.configuration, probability_of=wanted)
-        labels = self._values()[exported.indices].transpose(2, 1, 0)
-        label_map = reorient(turned.with_voxels(labels), codes)
-        probability = exported.probability
-        if probability is None:
-            return Prediction(_as(volume, label_map), None)
-        turned_back = reorient(turned.with_voxels(probability.transpose(2, 1, 0)), codes)
-        return Prediction(_as(volume, label_map), _as(volume, turned_back))
-
-    @torch.inference_mode()
-    def logits(self, image: torch.Tensor) -> torch.Tensor:
-        """The logits (class, z, y, x) of a preprocessed image, averaged over the folds."""
-        image = image.to(self.device)
-        total: torch.Tensor | None = None
-        for network in self.networks:
-            with torch.autocast(self.device.type, enabled=self.device.type == "cuda"):
-                found = sliding_window(
-                    self._mirrored(network),
-                    image,
-                    self.configuration.patch_size,
-                    classes=len(self.classes) + 1,
-                    step=self.step,
-                )
-            total = found if total is None else total.add_(found)
-        if total is None:
-            msg = "A predictor needs at least one fold."
+        volumes = _on_one_grid([volume] if isinstance(volume, Volume) else list(volume))
+        painter = self._lesion_part() if lesion_probability else None
+        clock, labels, probability = Clock(), None, None
+        for part in self.parts:
+            found, share = self._painted(part, volumes, part is painter, modality, clock)
+            labels = found if labels is None else np.where(found != 0, found, labels)
+            probability = share if part is painter else probability
+        if labels is None:
+            msg = "A predictor needs at least one model."
             raise CheckpointError(msg)
-        return total.div_(len(self.networks))
+        lesion = None if probability is None else volumes[0].with_voxels(probability)
+        seconds = {name: round(value, 3) for name, value in clock.seconds.items()}
+        return Prediction(volumes[0].with_voxels(labels), lesion, seconds)
 
-    def _mirrored(self, network: nn.Module) -> Network:
-        return mirrored(network, self.mirror_axes) if self.mirror_axes else network
+    def _painted(
+        self, part: Part, volumes: Sequence[Volume], wants_lesion: bool, modality: str | None, clock: Clock
+    ) -> tuple[NDArray[Any], NDArray[np.float32] | None]:
+        """What one part says, on the grid of the volumes."""
+        loaded, first = part.loaded, volumes[0]
+        codes, order = axis_codes(first.affine), loaded.orientation
+        turned = [item if order is None else reorient(item, order) for item in volumes]
+        x_mm, y_mm, z_mm = turned[0].spacing_mm
+        known = modality_of(loaded.record, modality)
+        image = Image(stacked([item.voxels for item in turned]), (z_mm, y_mm, x_mm), known)
+        wanted = self._output(part) if wants_lesion else None
+        made = loaded.stage.segment(image, meaning=part.meaning(self._kind), wanted=wanted, clock=clock)
+        labels = _turned_back(turned[0], made.indices, codes)
+        return labels, None if made.probability is None else _turned_back(turned[0], made.probability, codes)
 
-    def _lesion_index(self) -> int:
-        for item in self.classes:
-            if item.name == LESION:
-                return item.index
+    @property
+    def _kind(self) -> type[np.unsignedinteger[Any]]:
+        return np.uint8 if max((item.value for item in self.classes), default=0) < 256 else np.uint16
+
+    def _lesion_part(self) -> Part:
+        """The last part that knows the lesion."""
+        for part in reversed(self.parts):
+            if any(item.name == self.lesion for item in part.loaded.classes):
+                return part
         names = ", ".join(item.name for item in self.classes)
-        msg = f"The model has no class {LESION}; it knows {names}. Leave the lesion's probability out."
+        msg = f"The model has no class {self.lesion}; it knows {names}. Leave the lesion's probability out."
         raise CheckpointError(msg)
 
-    def _values(self) -> NDArray[Any]:
-        """Class index to value of the scheme, uint8 or uint16."""
-        largest = max((item.value for item in self.classes), default=0)
-        lookup: NDArray[Any] = np.zeros(len(self.classes) + 1, np.uint8 if largest < 256 else np.uint16)
-        for item in self.classes:
-            lookup[item.index] = item.value
-        return lookup
+    def _output(self, part: Part) -> int:
+        code = next(item.index for item in part.loaded.classes if item.name == self.lesion)
+        return code - part.loaded.stage.labels.has_regions
 
 
-def _weights(model: Path, folds: Sequence[int | str] | None) -> list[Weights]:
-    chosen = _every_fold(model) if folds is None else tuple(map(str, folds))
-    if not chosen:
-        msg = f"{model} has no finished fold. Train one with: wirsung train DATASET {model}"
-        raise CheckpointError(msg)
-    weights = [load_weights(fold_folder(model, fold)) for fold in chosen]
-    if len({item.configuration for item in weights}) > 1:
-        msg = f"The folds {', '.join(chosen)} of {model} are of different configurations. Choose one."
-        raise CheckpointError(msg)
-    return weights
+def _merged(table: MergeTable, how: How) -> Predictor:
+    parts = []
+    for row in table.parts:
+        own = replace(how, folds=row.folds if how.folds is None else how.folds, choose=row.choose)
+        loaded = load_model(row.model, own)
+        values = row.values([item.name for item in loaded.classes], table.classes)
+        codes = {item.name: item.index for item in loaded.classes}
+        parts.append(Part(loaded, {codes[name]: value for name, value in values.items()}))
+    if len({len(part.channels) for part in parts}) > 1:
+        msg = "The merged models take different numbers of channels. Merge those that take the same images."
+        raise ConfigError(msg)
+    painted = {value for part in parts for value in part.values.values()}
+    missing = [name for name, value in table.classes.items() if value not in painted]
+    if missing:
+        msg = f"No part of the table gives {', '.join(missing)}. Add a part that does, or leave them out."
+        raise ConfigError(msg)
+    classes = tuple(ModelClass(value, value, name) for name, value in table.classes.items())
+    return Predictor(
+        tuple(parts), classes, table.scheme, "+".join(part.loaded.sha256 for part in parts), how.lesion
+    )
 
 
-def _every_fold(model: Path) -> tuple[str, ...]:
-    """The finished folds; the one that learnt from all cases only where it stands alone."""
-    finished = finished_folds(model)
-    return tuple(fold for fold in finished if fold.isdigit()) or finished
+def _on_one_grid(volumes: Sequence[Volume]) -> list[Volume]:
+    first, *others = volumes
+    names = [("the first channel", f"channel {number}") for number in range(2, len(volumes) + 1)]
+    return [
+        first,
+        *(
+            same_grid_as(item, first, case="to predict", names=pair)
+            for item, pair in zip(others, names, strict=True)
+        ),
+    ]
 
 
-def _classes(names: Sequence[str], record: Record | None) -> tuple[ModelClass, ...]:
-    if record is None:
-        return tuple(ModelClass(index, index, name) for index, name in enumerate(names) if index)
-    if tuple(item.name for item in record.classes) != tuple(names[1:]):
-        msg = "wirsung.json and dataset.json of the model name different classes. Copy or train it anew."
-        raise CheckpointError(msg)
-    return record.classes
-
-
-def _orientation(plans: Plans, record: Record | None) -> str | None:
-    """nnU-Net takes volumes as they lie in the file, save with one of its readers."""
-    if record is not None:
-        return record.orientation
-    return "RAS" if plans.content.get("image_reader_writer") == "NibabelIOWithReorient" else None
-
-
-def _placed(network: nn.Module, device: torch.device) -> nn.Module:
-    network.eval()
-    if device.type == "cpu":
-        # A quarter faster on a CPU, as in training.
-        network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-    return network.to(device)
-
-
-def _as(volume: Volume, turned: Volume) -> Volume:
-    """The voxels on the volume's very own affine, without the rounding of turning there and back."""
-    return volume.with_voxels(np.ascontiguousarray(turned.voxels))
+def _turned_back(turned: Volume, found: NDArray[Any], codes: str) -> NDArray[Any]:
+    """From (z, y, x) in the model's axis order to (i, j, k) in the image's; no voxel is copied."""
+    return reorient(turned.with_voxels(found.transpose(2, 1, 0)), codes).voxels

@@ -1,4 +1,4 @@
-"""Whether weights from elsewhere fit their plans, and what of a model can't be predicted here yet."""
+"""Whether weights from elsewhere fit their plans, and what of a model can't be predicted here."""
 
 import json
 from collections.abc import Mapping
@@ -12,6 +12,7 @@ from wirsung.models.labels import Labels
 from wirsung.models.networks import build_architecture, entry_of_class
 from wirsung.models.networks.blueprint import blueprint
 from wirsung.models.plans import Architecture, Outline, Plans, parse_plans
+from wirsung.models.stages import stage_outline
 from wirsung.models.weights import Weights, listed, misfits, unique
 
 _OF_THE_DATASET = ("transpose_forward", "foreground_intensity_properties_per_channel")
@@ -100,18 +101,17 @@ def check_same_plans(plans: Plans, content: Mapping[str, Any], configuration: st
 
 
 def notes_on(plans: Plans, labels: Labels, configuration: str) -> tuple[str, ...]:
-    """What can't be predicted here yet, a sentence each; empty where everything can."""
-    outline = plans.outline(configuration)
+    """What can't be predicted here, and what predicting needs beside the model; a sentence each."""
+    outline = stage_outline(plans, configuration)
     reasons = [f"the configuration {configuration} {reason}" for reason in outline.obstacles]
-    if labels.has_regions:
-        reasons.append("its classes are regions that overlap")
-    if labels.ignore is not None:
-        reasons.append("its labels have an ignore label")
     if not is_known(outline.architecture):
         reasons.append(f"the network {outline.architecture.class_name} is not in the catalog")
-    notes = [f"Wirsung can't predict with it yet: {reason}." for reason in reasons]
+    notes = [f"Wirsung can't predict with it: {reason}." for reason in reasons]
     if outline.previous_stage:
-        notes.append(f"It needs the prediction of {outline.previous_stage}; import that model too.")
+        notes.append(
+            f"It is given the prediction of {outline.previous_stage}: import that model too, "
+            "and name it with --previous-stage."
+        )
     return tuple(notes)
 
 
