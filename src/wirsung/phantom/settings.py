@@ -12,7 +12,8 @@ from wirsung.errors import ConfigError, near_names
 
 Phase = Literal["non-contrast", "arterial", "venous", "delayed"]
 Site = Literal["head", "body", "tail"]
-Randomisation = Literal["contrast", "resolution", "noise", "artefacts", "deformation"]
+Kind = Literal["contrast", "resolution", "noise", "artefacts", "deformation"]
+Randomisation = Kind | Literal["nothing"]
 
 # Counted up whenever the same settings give other files, so that a rerun makes the cases anew.
 RECIPE = 1
@@ -35,7 +36,7 @@ class PhantomSettings:
     modality: Literal["ct", "t1", "t2"] = "ct"
     """CT, or T1- or T2-weighted MR."""
     randomise: tuple[Randomisation, ...] = ()
-    """What is drawn anew for every case, to train on phantoms alone; the images are then mr.nii.gz."""
+    """Drawn anew for every case, to learn from phantoms alone (mr.nii.gz); nothing: to compare with."""
     centres: int = 3
     """Centres, each with its own scanner, kernel, noise and spacing: centre-1, centre-2, ..."""
     seed: int = 0
@@ -133,15 +134,18 @@ def _check_names(settings: PhantomSettings) -> None:
     if not settings.sites:
         msg = "sites is empty, but a tumour needs at least one of head, body and tail."
         raise ConfigError(msg)
+    if "nothing" in settings.randomise and len(settings.randomise) > 1:
+        msg = f"randomise is {' '.join(settings.randomise)}, but nothing stands alone. Leave it out."
+        raise ConfigError(msg)
     if settings.randomise and settings.format == "dicom":
         msg = "format is dicom, but a randomised image is of no scanner. Leave --format out."
         raise ConfigError(msg)
     for name, values, known in (
-        ("sites", settings.sites, Site),
-        ("phases", settings.phases, Phase),
-        ("randomise", settings.randomise, Randomisation),
+        ("sites", settings.sites, get_args(Site)),
+        ("phases", settings.phases, get_args(Phase)),
+        ("randomise", settings.randomise, (*get_args(Kind), "nothing")),
     ):
         for value in values:
-            if value not in get_args(known):
-                msg = f"{name} has {value!r}, which is not known. {near_names(value, get_args(known))}"
+            if value not in known:
+                msg = f"{name} has {value!r}, which is not known. {near_names(value, known)}"
                 raise ConfigError(msg)

@@ -4,14 +4,14 @@ from typing import get_args
 
 import numpy as np
 
-from wirsung.phantom.settings import Randomisation
+from wirsung.phantom.settings import Kind
 
-KINDS: tuple[Randomisation, ...] = get_args(Randomisation)
+KINDS: tuple[Kind, ...] = get_args(Kind)
 _STREAM = 8
 """Of the seed; 1 to 7 belong to the ordinary phantom."""
 
 
-def chance(seed: int, number: int, kind: Randomisation) -> np.random.Generator:
+def chance(seed: int, number: int, kind: Kind) -> np.random.Generator:
     """The generator of one kind for case `number` of a seed, which no other kind draws from.
 
     Example:

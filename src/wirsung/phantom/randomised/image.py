@@ -66,7 +66,7 @@ def randomised_image(
         image = in_round_view(image, artefacts.round_view)
     voxels = np.rint(np.clip(image, 0, FULL if look.windowed else BRIGHTEST)).astype(np.int16)
     drawn = {"resolution": asdict(resolution), "noise": asdict(noise), "artefacts": asdict(artefacts)}
-    return voxels, {"randomised": {"kinds": list(settings.randomise), **told, **drawn}}
+    return voxels, {"randomised": {**told, **drawn}}
 
 
 def _contrast(
