@@ -68,10 +68,10 @@ def _advice(found: Fit | None, job: Job, share: int) -> str:
 
 
 def _smaller(job: Job, network: str, share: int) -> Iterator[Fit]:
-    """Ever smaller steps: fewer patches first, down to two, then smaller ones, then one alone."""
+    """Ever smaller steps: fewer patches first, down to two in all, then smaller ones, then one alone."""
     configuration = job.plans.configuration(CONFIGURATION)
     patches = [configuration.patch_size, *_smaller_patches(configuration.patch_size)]
-    least = min(2, share)
+    least = min(share, -(-2 // job.gpus))
     for batch in range(share - 1, least - 1, -1):
         yield from _made(_fit(job, network, configuration, batch))
     for patch in patches[1:]:
