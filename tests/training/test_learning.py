@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wirsung.datasets.splits import Fold
+from wirsung.errors import WirsungError
 from wirsung.models.plans import parse_plans
 from wirsung.models.weights import CHECKPOINT_FILE, read_checkpoint
 from wirsung.training import learning
@@ -222,3 +223,53 @@ def test_a_process_that_is_ended_again_and_again_ends_as_the_unbroken_one(shared
     done = subprocess.run(words, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     assert_same(replace(unbroken, folder=tmp_path / "m" / "fold_0"), unbroken)
+
+
+def poison(trainer):
+    """The next batches hold no numbers, as a damaged image would."""
+    source = trainer.dataloader_train
+
+    class Poisoned:
+        def __next__(self):
+            batch = next(source)
+            return {**batch, "data": batch["data"] * float("nan")}
+
+        def close(self):
+            source.close()
+
+    trainer.dataloader_train = Poisoned()
+
+
+def test_a_loss_that_is_no_number_stops_with_the_cases_and_keeps_the_last_good_checkpoint(unbroken):
+    job = replace(elsewhere(unbroken, 4), checkpoint_s=0.0)
+    watcher = AfterSteps(ITERATIONS + 2, poison)
+    with pytest.raises(WirsungError) as error:
+        learn(job, watcher)
+    said = str(error.value)
+    assert "Fold 0: the loss is not a number any more in epoch 2, batch 3 (cases p" in said
+    assert "The last good checkpoint is kept" in said
+    assert "wirsung check" in said
+    assert "--learning-rate" in said
+    assert watcher.told[-1] == ("ended", "failed")
+    kept = read_checkpoint(job.folder / LATEST)
+    assert (kept["current_epoch"], kept["wirsung"]["iteration"]) == (1, 2)
+    assert all(bool(torch.isfinite(tensor).all()) for tensor in kept["network_weights"].values())
+    learn(job)
+    assert_same(job, unbroken)
+
+
+def spoil(trainer):
+    """A weight is no number any more, though the last loss was one."""
+    with torch.no_grad():
+        next(trainer.network_core.parameters()).view(-1)[0] = float("nan")
+
+
+def test_weights_that_are_no_numbers_are_never_saved(unbroken):
+    job = replace(elsewhere(unbroken, 5), checkpoint_s=0.0)
+    with pytest.raises(
+        WirsungError, match=r"a weight is not a number any more in epoch 1, batch \d \(cases p"
+    ):
+        learn(job, AfterSteps(3, spoil))
+    kept = read_checkpoint(job.folder / LATEST)
+    assert kept["wirsung"]["iteration"] == 2
+    assert all(bool(torch.isfinite(tensor).all()) for tensor in kept["network_weights"].values())
