@@ -3,8 +3,14 @@ import shutil
 import openpyxl
 import pytest
 
-from wirsung.curation.metadata import Metadata, canonical_phase, read_metadata, read_release
-from wirsung.datasets.manifest import ManifestRow
+from wirsung.curation.metadata import (
+    Metadata,
+    canonical_phase,
+    read_manifest_metadata,
+    read_metadata,
+    read_release,
+)
+from wirsung.datasets.manifest import ManifestRow, write_manifest
 from wirsung.errors import ManifestError
 
 
@@ -94,6 +100,28 @@ def test_a_table_without_cases_is_refused_and_not_shown(tmp_path):
     with pytest.raises(ManifestError, match="no column named case") as caught:
         _read(tmp_path, "Mustermann,61\nMusterfrau,60\n")
     assert "Muster" not in str(caught.value)
+
+
+def test_a_manifest_is_held_to_the_same_rules_as_the_table(tmp_path):
+    assert read_manifest_metadata(tmp_path) == {}
+    (tmp_path / "ImageTr").mkdir()
+    assert read_manifest_metadata(tmp_path) == {}
+    rows = [
+        ManifestRow("a", "p1", centre="NYU", modality="t1", sex="F", age_years=0, tumour=False),
+        ManifestRow("b", "Jane Doe", centre="a place with spaces", phase="venous", age_years=90),
+    ]
+    write_manifest(tmp_path, rows)
+    found = read_manifest_metadata(tmp_path)
+    assert found["a"].values == {
+        "patient": "p1",
+        "centre": "NYU",
+        "sex": "F",
+        "age_years": 0,
+        "tumour": False,
+    }
+    assert found["b"].values == {"phase": "venous", "age_years": 90}
+    table = Metadata({"centre": "MCF"}, "", ("mended",))
+    assert table.over(found["a"]) == Metadata({**found["a"].values, "centre": "MCF"}, "", ("mended",))
 
 
 def test_a_table_that_is_no_text_is_refused(tmp_path):

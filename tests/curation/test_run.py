@@ -133,6 +133,32 @@ def test_cohorts_that_name_their_cases_alike_share_a_dataset_by_a_prefix(cohort,
     ]
 
 
+def test_imported_cohorts_are_curated_into_one_dataset_with_what_their_manifests_say(imported, tmp_path):
+    """Label maps of another scheme, whose own headers lie: the dataset knows both."""
+    out = tmp_path / "out"
+    for source in ("pansegdata-t1", "pansegdata-t2"):
+        folder = imported(source).rename(tmp_path / source)
+        assert [(item.status, item.message) for item in curate(CurateSettings(folder, out))] == [("done", "")]
+        assert [item.status for item in curate(CurateSettings(folder, out))] == ["skipped"]
+        (case,) = Dataset.open(folder).cases
+        (made,) = [item for item in Dataset.open(out).cases if item.id == case.id]
+        assert made.structure_names() == ("pancreas",)
+        places = []
+        for mask in (case.mask("pancreas"), made.mask("pancreas")):
+            assert mask.voxels.sum() == 1
+            places.append(mask.affine @ [*np.argwhere(mask.voxels)[0], 1])
+        assert np.allclose(*places, atol=1e-4)
+    told = [(row["case"], row["patient"], row["centre"], row["modality"]) for row in _rows(out)]
+    assert told == [
+        ("t1_NYU_0001", "t1_NYU_0001", "NYU", "t1"),
+        ("t2_NYU_0001", "t2_NYU_0001", "NYU", "t2"),
+    ]
+    # Who is who, a table can tell: it counts for more than the manifest.
+    (tmp_path / "pansegdata-t2" / "metadata.csv").write_text("case,patient\nt2_NYU_0001,t1_NYU_0001\n")
+    curate(CurateSettings(tmp_path / "pansegdata-t2", out))
+    assert [(row["patient"], row["centre"]) for row in _rows(out)] == [("t1_NYU_0001", "NYU")] * 2
+
+
 def test_a_prefix_that_can_not_begin_an_id_is_refused(cohort):
     cohort.case("a")
     with pytest.raises(ConfigError, match=r"prefix is '\.\./x'"):

@@ -317,6 +317,7 @@ def _files(source: Source) -> dict[str, Path]:
 
 
 def _fingerprint(task: CaseTask) -> str:
+    imported = task.source.imported
     settings = {
         "recipe": _RECIPE,
         "modality": task.modality,
@@ -327,5 +328,6 @@ def _fingerprint(task: CaseTask) -> str:
         "asked": (task.resample_labels and task.source.has_labels, task.even_spacing),
         # Another key makes other pseudonyms: one patient must not be two.
         "key": pseudonym(task.key, "key", "check") if task.source.kind == "dicom" else None,
+        **({"imported": (imported.style, imported.structure_names())} if imported else {}),
     }
     return fingerprint(_files(task.source), settings)

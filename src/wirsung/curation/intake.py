@@ -5,11 +5,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from wirsung.datasets.foreign_labels import LabelStyle
 from wirsung.datasets.layout import (
     IMAGE_FOLDERS,
     MASK_FOLDER,
     MODALITIES,
     SUFFIX,
+    Case,
     Dataset,
     Modality,
     Subset,
@@ -47,6 +49,8 @@ class Source:
     label_map: Path | None = None
     drawn: tuple[Path, ...] = ()
     """SEG and RTSTRUCT files that refer to the stack."""
+    imported: Case | None = None
+    """The case of an imported dataset, which tells its labels' scheme and grid itself."""
     subset: Subset = "train"
     problem: str = ""
     """Why the case can't be curated; empty where it can be tried."""
@@ -155,10 +159,16 @@ def _from_dataset(root: Path) -> Iterator[Source]:
     """The cases of a release in the PanTS layout."""
     for case in Dataset.open(root).cases:
         place = case.image_folder.relative_to(root).as_posix()
-        masks = tuple(case.mask_path(name) for name in case.structure_names())
-        image = case.image_path
-        found = Source(case.id, place, image=image, modality=case.modality, masks=masks, subset=case.subset)
-        yield found if image.is_file() else found.failing(f"{place} holds no image.")
+        found = Source(
+            case.id,
+            place,
+            image=case.image_path,
+            modality=case.modality,
+            masks=case.label_files,
+            subset=case.subset,
+            imported=case if case.style != LabelStyle() else None,
+        )
+        yield found if case.image_path.is_file() else found.failing(f"{place} holds no image.")
 
 
 def _from_folder(root: Path) -> Iterator[Source]:

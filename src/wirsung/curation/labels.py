@@ -10,6 +10,7 @@ from wirsung.anatomy.schemes import Scheme
 from wirsung.anatomy.structures import structures
 from wirsung.curation.drawn_labels import Repairs, drawn_mask, read_drawn, structures_of
 from wirsung.curation.intake import Source, stem
+from wirsung.datasets.layout import Case
 from wirsung.datasets.painting import painting_order
 from wirsung.errors import GeometryError, LabelError, near_names
 from wirsung.imaging.arrays import Mask, Voxels
@@ -52,11 +53,25 @@ def read_labels(source: Source, scheme: Scheme, image: Volume, *, resample: bool
         ImageError: A file is damaged.
     """
     repairs = Repairs(may_resample=resample)
+    if source.imported is not None:
+        return _from_imported(source, source.imported, image, repairs)
     if source.label_map is not None:
         return _from_label_map(source, source.label_map, scheme, image, repairs)
     if source.drawn:
         return _from_drawn(source, scheme, image, repairs)
     return _from_masks(source, scheme, image, repairs)
+
+
+def _from_imported(source: Source, case: Case, image: Volume, repairs: Repairs) -> Labels:
+    """As the dataset itself answers by our names; what it calls otherwise is dropped."""
+    names = case.structure_names()
+    told = painting_order(name for name in names if name in structures())
+
+    def masks() -> Iterator[tuple[str, Mask]]:
+        for name in told:
+            yield name, _on_grid(case.mask(name), case.file_of(name), source, image, repairs)
+
+    return Labels(told, tuple(sorted(set(names).difference(told))), masks(), repairs=repairs)
 
 
 def _from_label_map(source: Source, path: Path, scheme: Scheme, image: Volume, repairs: Repairs) -> Labels:

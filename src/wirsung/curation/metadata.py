@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from wirsung.datasets.layout import MODALITIES
-from wirsung.datasets.manifest import ManifestRow
+from wirsung.datasets.layout import MODALITIES, is_dataset
+from wirsung.datasets.manifest import MANIFEST_FILE, ManifestRow, rows_of_manifest
 from wirsung.errors import ManifestError
 
 METADATA_FILE = "metadata.csv"
@@ -49,6 +49,10 @@ class Metadata:
     """Why the row can't be used; empty where it can."""
     repairs: tuple[str, ...] = ()
     """Cells that were changed before they were used, each with what it was."""
+
+    def over(self, other: "Metadata") -> "Metadata":
+        """This, and of another what this does not say."""
+        return replace(self, values={**other.values, **self.values})
 
     def applied_to(self, row: ManifestRow) -> ManifestRow:
         """The manifest's row with what the metadata says put over it."""
@@ -92,6 +96,32 @@ def read_metadata(folder: Path) -> tuple[dict[str, Metadata], list[str]]:
         msg = f"{path}, line {reader.line_num}, is not CSV. Mend the line."
         raise ManifestError(msg) from error
     return found, sorted(set(reader.fieldnames or ()) - {"case", "", *_COLUMNS})
+
+
+def read_manifest_metadata(root: Path) -> dict[str, Metadata]:
+    """What the manifest of a dataset that is curated again says of its cases; nothing where there is none.
+
+    It is held to the same rules as `metadata.csv`; a value that breaks them is left out.
+
+    Raises:
+        ManifestError: The manifest is damaged.
+    """
+    if not is_dataset(root) or not (root / MANIFEST_FILE).is_file():
+        return {}
+    return {
+        case: Metadata(
+            {
+                column: value
+                for column, (parse, _) in _COLUMNS.items()
+                if column != "modality" and (value := _told(parse, getattr(row, column))) is not None
+            }
+        )
+        for case, row in rows_of_manifest(root).items()
+    }
+
+
+def _told(parse: Callable[[str], Any], value: object) -> Any:  # noqa: ANN401 - whatever the column holds
+    return None if value is None else parse(str(value))
 
 
 @dataclass(frozen=True)

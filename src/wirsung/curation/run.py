@@ -10,7 +10,7 @@ from wirsung.compute.cases import Outcome, map_cases, one_cluster
 from wirsung.curation.case import OFFICIAL, CaseTask, curate_case
 from wirsung.curation.index import index_tree
 from wirsung.curation.intake import Source, attach_labels, find_sources
-from wirsung.curation.metadata import Metadata, read_metadata
+from wirsung.curation.metadata import Metadata, read_manifest_metadata, read_metadata
 from wirsung.curation.outputs import clean_leftovers, sole_writer
 from wirsung.curation.places import index_folder, report_folder
 from wirsung.curation.plan import Plan
@@ -57,7 +57,7 @@ def curate(settings: CurateSettings) -> Curation | Plan:
     """
     _check_settings(settings)
     source, out = settings.source, settings.out
-    metadata, ignored = read_metadata(source) if source.is_dir() else ({}, [])
+    metadata, ignored = _metadata(source) if source.is_dir() else ({}, [])
     found = find_sources(source, settings.labels)
     key = load_key(key_path(out)) if any(item.kind == "dicom" for item in found) else b""
     found, aside = _by_stacks(settings, found, key, metadata)
@@ -96,6 +96,14 @@ def curate(settings: CurateSettings) -> Curation | Plan:
         f"Every verdict, with pictures: {page}",
     ]
     return Curation(outcomes, [note for note in notes if note])
+
+
+def _metadata(source: Path) -> tuple[dict[str, Metadata], list[str]]:
+    """What is told beside the images; of a dataset its manifest too, where `metadata.csv` says nothing."""
+    told, ignored = read_metadata(source)
+    known = read_manifest_metadata(source)
+    both = {case: told[case].over(known.get(case, Metadata())) for case in told}
+    return {**known, **both}, ignored
 
 
 def _mended(metadata: dict[str, Metadata], case: str) -> tuple[str, ...]:
