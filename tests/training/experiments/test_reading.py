@@ -93,7 +93,7 @@ def test_a_wrong_file_is_told_by_its_name_and_key(small, before, after, message)
 
 
 def test_a_file_that_is_not_there_is_an_error(tmp_path):
-    with pytest.raises(ConfigError, match="none.toml can't be read"):
+    with pytest.raises(ConfigError, match=r"none.toml can.t be read"):
         read_experiment(tmp_path / "none.toml", "cpu")
 
 

@@ -101,7 +101,8 @@ def _plot(results: TokenResults, what: str) -> Picture:
         axes.plot(*zip(*own, strict=True) if own else ([], []), "-o", color=colour_of(place), label=title)
         said.append(f"{title}: " + ", ".join(f"{n} tokens {value:.1f}" for n, value in own))
     axes.set_xscale("log", base=2)
-    axes.set_yscale("log")
+    if any(line.get_xdata().size for line in axes.lines):  # type: ignore[union-attr]
+        axes.set_yscale("log")
     axes.set_xticks(results.plan.tokens, [f"{tokens}" for tokens in results.plan.tokens], rotation=45)
     label = {"seconds": "time, ms", "memory": "memory, MiB"}[what]
     axes.set_xlabel("tokens", color=INK)
