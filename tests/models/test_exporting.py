@@ -15,7 +15,7 @@ from wirsung.models.folder import ModelClass, Record, read_record, write_record
 from wirsung.models.importing_nnunet import import_nnunet
 from wirsung.models.networks import entry
 from wirsung.models.normalisation import Intensity, way_of
-from wirsung.models.plans import parse_plans
+from wirsung.models.plans import parse_plans, read_plans
 from wirsung.models.transfer_settings import ExportSettings
 from wirsung.models.weights import load_weights, read_checkpoint
 from wirsung.training.workspace import silence
@@ -164,6 +164,8 @@ def test_a_model_of_several_modalities_is_exported_for_one_of_them(tmp_path, nnu
         assert plans["configurations"]["3d_fullres"]["normalization_schemes"] == ["ZScoreNormalization"]
         assert set(parse_plans(plans).by_modality) == {"ct", "t1", "t2"}
     assert export_model(source, tmp_path / "ct", modality="t1").skipped
+    import_nnunet(tmp_path / "ct", tmp_path / "back")
+    assert read_plans(tmp_path / "back").by_modality == read_plans(source).by_modality
     with pytest.raises(ConfigError, match="of modality pet, but the model learnt"):
         export_model(source, tmp_path / "out", modality="pet")
 
