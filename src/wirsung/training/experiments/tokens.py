@@ -210,7 +210,7 @@ def _against(linear: str, other: str, pairs: Sequence[tuple[Call, Call]]) -> str
     one, two = pairs[-1][0].memory_mib, pairs[-1][1].memory_mib
     if one and two:
         memory = f" and {two / one:.1f} times the memory"
-    return f"{linear} {where}; at {last} tokens {other} takes {ratios[-1]:.1f} times its time{memory}."
+    return f"{linear[:1].upper()}{linear[1:]} {where}; at {last} tokens {other} takes {ratios[-1]:.1f} times its time{memory}."
 
 
 def _tokens(pairs: Sequence[tuple[Call, Call]]) -> list[tuple[int, Call]]:
