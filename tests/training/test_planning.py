@@ -212,7 +212,9 @@ def test_nnunet_plans_several_modalities_as_to_be_z_scored(joint_cases, joint_fa
     plans = made(joint_cases, classes, joint_facts, tmp_path, "nnunet")
     configuration = plans.configuration("3d_fullres")
     assert configuration.normalisations == ("ZScoreNormalization",)
-    assert configuration.inside_mask_only == (True,)
+    # nnU-Net's own augmentation must not blank the CTs' outside, which prediction will not.
+    assert joint_facts["median_relative_size_after_cropping"] < 0.75
+    assert configuration.inside_mask_only == (False,)
     assert set(plans.by_modality) == {"ct", "t1", "t2"}
     assert plans.normalisations(configuration, "ct")[0].scheme == "CTNormalization"
     # Under every network.
@@ -225,6 +227,7 @@ def test_two_mri_sequences_are_normalised_as_nnunet_would(joint_cases, classes, 
     plans = made(cases, classes, fingerprint(cases, classes, workers=1), tmp_path, "nnunet")
     assert set(plans.by_modality) == {"t1", "t2"}
     assert missed_by_nnunet(plans.content) == ()
+    assert plans.configuration("3d_fullres").inside_mask_only == (True,)
 
 
 def test_a_modality_without_foreground_is_refused(tmp_path, patient):

@@ -96,6 +96,24 @@ def ways_in(content: Mapping[str, Any]) -> dict[str, Normalisation]:
     return {str(modality): _way(dict(own)) for modality, own in table.items()}
 
 
+def with_ways(content: Mapping[str, Any], ways: Mapping[str, Any]) -> dict[str, Any]:
+    """The content of `plans.json` of a model of several modalities.
+
+    nnU-Net's augmentation blanks what lies outside the nonzero region where its plan normalises inside only.
+    That is right where all modalities do: for any other, prediction would see what training never showed.
+
+    Args:
+        content: As nnU-Net planned it.
+        ways: Modality to its way, as the plans hold it.
+    """
+    is_inside = all(way["inside_mask_only"] for way in ways.values())
+    tables = {
+        name: {**table, **({"use_mask_for_norm": [is_inside]} if "use_mask_for_norm" in table else {})}
+        for name, table in content["configurations"].items()
+    }
+    return {**content, "configurations": tables, BY_MODALITY: dict(ways)}
+
+
 def missed_by_nnunet(content: Mapping[str, Any]) -> tuple[str, ...]:
     """The modalities that nnU-Net, which has one way for all, would not normalise as they were learnt.
 

@@ -15,7 +15,7 @@ from wirsung.datasets.layout import MODALITIES, Case
 from wirsung.errors import ConfigError, LabelError, WirsungError
 from wirsung.models.networks import architecture_of, entry
 from wirsung.models.networks.topology import plan_of_patch
-from wirsung.models.normalisation import BY_MODALITY, Intensity, way_of
+from wirsung.models.normalisation import BY_MODALITY, Intensity, way_of, with_ways
 from wirsung.models.plans import Plans, Shape, parse_plans
 from wirsung.models.preprocessing import nonzero_box
 from wirsung.training.batch_size import planned_experiment, settled_lesion, with_lesion_patches
@@ -180,7 +180,8 @@ def plan(
         planner = _planner(network, preset)
         plans_file = workspace.preprocessed / f"{planner.plans_identifier}.json"
         content = planned_experiment(planner, plans_file, preset)
-    content |= {BY_MODALITY: facts[BY_MODALITY]} if BY_MODALITY in facts else {}
+    if BY_MODALITY in facts:
+        content = with_ways(content, facts[BY_MODALITY])
     # Through JSON, so that what comes back is the same whether it was made or read: no numpy, no tuples.
     features = (planner.UNet_base_num_features, planner.UNet_max_features_3d)
     plans = _with_network(parse_plans(json.loads(json.dumps(content))), network, preset.patch, features)
