@@ -27,7 +27,10 @@ _BLOCK = 64
 def quickened(network: nn.Module) -> nn.Module:
     """A copy of a network in evaluation mode that answers the same to a rounding error, faster on a CPU."""
     made = copy.deepcopy(network).eval()
-    made.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    orders = {4: torch.channels_last, 5: torch.channels_last_3d}
+    for parameter in made.parameters():
+        if parameter.ndim in orders:
+            parameter.data = parameter.data.contiguous(memory_format=orders[parameter.ndim])
     _quicken(made)
     return made
 

@@ -131,7 +131,7 @@ class Predictor:
         return any(item.name == self.lesion for item in self.classes)
 
     def logits(self, prepared: torch.Tensor) -> torch.Tensor:
-        """The logits (output, z, y, x) of a preprocessed image, by the one model that there is, or the first."""
+        """The logits (output, z, y, x) of a preprocessed image, by the first model."""
         return self.parts[0].loaded.stage.logits(prepared)
 
     def __call__(
