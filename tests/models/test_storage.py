@@ -32,6 +32,27 @@ def test_nnunet_reads_what_was_written(tmp_path, made):
     assert len(properties["class_locations"][2]) == 0
 
 
+def test_the_files_are_cut_and_coded_as_nnunets(tmp_path, made):
+    """All but the effort, which a reader does not notice."""
+    import blosc2
+    from nnunetv2.training.dataloading.nnunet_dataset import comp_blosc2_params, nnUNetDatasetBlosc2
+
+    case, configuration = made
+    write_case(tmp_path / "set", "ours", case, configuration, (1,))
+    cuts = {}
+    for suffix, itemsize in (("", 4), ("_seg", 2)):
+        blocks, chunks = comp_blosc2_params(case.image.shape, configuration.patch_size, itemsize)
+        cuts |= {f"blocks{suffix}": blocks, f"chunks{suffix}": chunks}
+    nnUNetDatasetBlosc2.save_case(case.image, case.labels[None], {}, str(tmp_path / "set" / "theirs"), **cuts)
+    for suffix in ("", "_seg"):
+        ours, theirs = (
+            blosc2.open(str(tmp_path / "set" / f"{who}{suffix}.b2nd")) for who in ("ours", "theirs")
+        )
+        assert (ours.dtype, ours.shape) == (theirs.dtype, theirs.shape)
+        assert (ours.chunks, ours.blocks) == (theirs.chunks, theirs.blocks)
+        assert ours.schunk.cparams.codec == theirs.schunk.cparams.codec
+
+
 def test_a_case_can_be_written_again_and_leaves_nothing_else(tmp_path, made):
     case, configuration = made
     for _ in range(2):

@@ -16,6 +16,8 @@ from wirsung.models.preprocessing import Preprocessed
 
 KEYS = "keys"
 """The folder beside the cases that says what each was made from."""
+_EFFORT = 1
+"""Of the compression; nnU-Net's is 5, which takes four times as long for files a twentieth smaller."""
 
 
 def write_case(
@@ -42,7 +44,7 @@ def write_case(
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=folder.parent) as partial:
         image = np.ascontiguousarray(made.image)
         nnUNetDatasetBlosc2.save_case(
-            image, labels, _properties(made, classes), f"{partial}/case", **arguments
+            image, labels, _properties(made, classes), f"{partial}/case", clevel=_EFFORT, **arguments
         )
         for suffix in (".b2nd", "_seg.b2nd", ".pkl"):
             (Path(partial) / f"case{suffix}").replace(folder / f"{case}{suffix}")

@@ -16,6 +16,9 @@ from wirsung.training.planning import succeeded
 from wirsung.training.reading import read_case, state_of
 from wirsung.training.workspace import CONFIGURATION, Workspace
 
+_FEW_BYTES = 48_000_000
+"""Images that are smaller in all are ready before processes, which take two seconds each to start."""
+
 
 @dataclass(frozen=True)
 class PrepareTask:
@@ -33,13 +36,22 @@ def prepare(
 ) -> None:
     """Preprocess every case that is new or changed.
 
+    Args:
+        cases: Of every fold.
+        classes: What is learnt.
+        plans: Say what the network sees.
+        workspace: Where nnU-Net finds what is made.
+        workers: Processes; a few small cases are prepared in this one, by as many threads as torch may use.
+
     Raises:
         WirsungError: A case can't be read; the others are kept.
     """
     folder = workspace.preprocessed / plans.configuration(CONFIGURATION).data_identifier
     shared = json.dumps([dict(plans.content), classes.labels], sort_keys=True)
     tasks = {case.id: PrepareTask(case, classes, plans, folder, _key(case, shared)) for case in cases}
-    succeeded(map_cases(prepare_case, tasks, workers=workers, description="preprocess"))
+    new = [task.case for task in tasks.values() if read_key(folder, task.case.id) != task.key]
+    few = sum(_bytes(case) for case in new) < _FEW_BYTES
+    succeeded(map_cases(prepare_case, tasks, workers=1 if few else workers, description="preprocess"))
 
 
 def prepare_case(task: PrepareTask) -> bool:
@@ -64,6 +76,11 @@ def prepare_case(task: PrepareTask) -> bool:
     write_case(task.folder, task.case.id, made, configuration, indices)
     write_key(task.folder, task.case.id, task.key)
     return True
+
+
+def _bytes(case: Case) -> int:
+    """Of the image's file; a case without one fails by itself."""
+    return case.image_path.stat().st_size if case.image_path.is_file() else 0
 
 
 def _key(case: Case, shared: str) -> str:
