@@ -5,7 +5,7 @@ rate falling to 0 within the minutes: a first short training tells how long a st
 Then the patients of a centre that neither has seen are predicted and scored. Without a GPU it says so and
 ends with status 0.
 
-    .venv/bin/python benchmarks/gpu/training.py         about nine minutes with 16 cores
+    .venv/bin/python benchmarks/gpu/training.py         about eight minutes with 16 cores
     .venv/bin/python benchmarks/gpu/training.py --device cpu --tiny     (no record)
 """
 
@@ -36,7 +36,7 @@ SHARE_OF_VALIDATION = 0.15
 
 def main() -> None:
     """Measure and record."""
-    found = asked(__doc__, minutes={"type": float, "default": 2.5}, cases={"type": int, "default": 16})
+    found = asked(__doc__, minutes={"type": float, "default": 2.0}, cases={"type": int, "default": 16})
     size, cases, minutes = ("tiny", 6, 0.02) if found.tiny else ("small", found.cases, found.minutes)
     with tempfile.TemporaryDirectory() as folder:
         dataset = prepared_dataset(Path(folder), size, cases)

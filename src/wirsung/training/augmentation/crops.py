@@ -33,7 +33,7 @@ def part(recipe: Recipe, draw: Draw) -> Part:
     Example:
         >>> recipe = Recipe(patch=(128, 128, 128), enlarged=(205, 205, 205))
         >>> part(recipe, Draw()).size, part(recipe, Draw(scale=0.7)).start
-        ((128, 128, 128), (57, 57, 57))
+        ((128, 128, 128), (56, 56, 56))
     """
     if not draw.moved:
         middle = zip(recipe.enlarged, recipe.patch, strict=True)

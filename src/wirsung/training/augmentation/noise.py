@@ -63,7 +63,7 @@ def half_kernel(sd_voxels: float, longest: int = 99) -> list[float]:
 
     Example:
         >>> [round(tap, 4) for tap in half_kernel(0.5)]
-        [0.7866, 0.1067]
+        [0.787, 0.1065]
         >>> len(half_kernel(1.0))
         4
     """
