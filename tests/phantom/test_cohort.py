@@ -209,3 +209,27 @@ def test_what_can_not_be_is_said_before_any_case(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match="can't be written"):
         phantom(PhantomSettings(tmp_path / "file"))
+
+
+def test_a_randomised_cohort_is_whole_and_the_same_again(tmp_path):
+    kinds = ("contrast", "resolution", "noise", "artefacts", "deformation")
+    settings = PhantomSettings(tmp_path / "raw", cases=2, seed=3, randomise=kinds)
+    assert [item.status for item in phantom(settings)] == ["done", "done"]
+    for case in ("phantom_0001", "phantom_0002"):
+        image = nib.load(settings.out / case / "mr.nii.gz")
+        record = json.loads((settings.out / case / "truth.json").read_text())
+        assert record["modality"] == "mr"
+        assert record["randomised"]["style"] in ("ct", "mr", "random")
+        for name, volume_ml in record["volumes_ml"].items():
+            mask = nib.load(settings.out / case / "segmentations" / f"{name}.nii.gz")
+            assert mask.shape == image.shape
+            np.testing.assert_array_equal(mask.affine, image.affine)
+            voxel_ml = abs(np.linalg.det(image.affine[:3, :3])) / 1000
+            found = np.asarray(mask.dataobj).sum() * voxel_ml
+            assert volume_ml == pytest.approx(found, rel=1e-5, abs=1e-6)
+    with (settings.out / "metadata.csv").open() as file:
+        assert {row["modality"] for row in csv.DictReader(file)} == {"mr"}
+    assert [item.status for item in phantom(settings)] == ["skipped", "skipped"]
+    again = replace(settings, out=tmp_path / "again")
+    phantom(again)
+    assert _contents(again.out / "phantom_0002") == _contents(settings.out / "phantom_0002")

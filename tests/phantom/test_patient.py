@@ -1,6 +1,9 @@
 """Patients are drawn from their generator alone."""
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 
 from wirsung.phantom.patient import draw_patient
 from wirsung.phantom.tumour import TumourPlan
@@ -33,3 +36,13 @@ def test_a_population_holds_both_sexes_and_plausible_adults():
     assert all(0.85 < scale < 1.1 for patient in patients for scale in patient.size)
     men = [patient.size[2] for patient in patients if patient.sex == "M"]
     assert np.mean([patient.size[2] for patient in women]) < np.mean(men)
+
+
+def test_organ_variety_widens_ranges_about_the_same_middle():
+    patient = draw_patient(np.random.default_rng(5))
+    wide = replace(patient, organ_variety=3.0)
+    narrow_value, wide_value = (one.variation("liver").uniform(0.9, 1.1) for one in (patient, wide))
+    assert wide_value - 1 == pytest.approx(3 * (narrow_value - 1))
+    triple = wide.variation("liver").uniform(-1, 1, 3)
+    assert triple == pytest.approx(3 * patient.variation("liver").uniform(-1, 1, 3))
+    assert wide.chance("liver").uniform(0.9, 1.1) == narrow_value

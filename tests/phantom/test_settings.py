@@ -29,6 +29,8 @@ DEFAULT = PhantomSettings(Path("cohort"))
         ("contact", "veins", "Write it as superior_mesenteric_artery:120"),
         ("contact", "veins:400", "above 0 and at most 360"),
         ("contact", ":90", "must be a vessel"),
+        ("randomise", ("contrast", "niose"), "Did you mean noise"),
+        ("randomise", ("nothing", "noise"), "nothing stands alone"),
     ],
 )
 def test_a_setting_that_can_not_be_is_refused_with_its_value(field, value, message):
@@ -53,3 +55,15 @@ def test_the_settings_make_a_command_line():
     found = tyro.cli(PhantomSettings, args=words)
     assert (found.out, found.cases, found.sites) == (Path("out"), 3, ("head", "tail"))
     assert found.tumour_diameter_mm == (10, 20)
+
+
+def test_an_ordinary_cohort_has_the_fingerprint_from_before_there_was_randomisation():
+    assert "randomise" not in DEFAULT.of_a_case()
+    assert replace(DEFAULT, randomise=("nothing",)).fingerprint() != DEFAULT.fingerprint()
+
+
+def test_a_randomised_image_is_mr_of_no_known_sequence_and_no_dicom():
+    assert DEFAULT.image_name == "ct"
+    assert replace(DEFAULT, randomise=("noise",)).image_name == "mr"
+    with pytest.raises(ConfigError, match="a randomised image is of no scanner"):
+        replace(DEFAULT, randomise=("noise",), format="dicom")
