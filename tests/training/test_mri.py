@@ -10,6 +10,8 @@ from wirsung.datasets.layout import Dataset
 from wirsung.errors import ConfigError
 from wirsung.imaging.nifti import read_image
 from wirsung.imaging.orientation import reorient
+from wirsung.inference.run import predict
+from wirsung.inference.settings import PredictSettings
 from wirsung.models.folder import modality_of, read_record
 from wirsung.models.plans import parse_plans, read_plans
 from wirsung.models.preprocessing import preprocess
@@ -52,6 +54,15 @@ def test_what_the_network_learns_from_is_normalised_by_its_modality(model, joint
         inner = image[1:-1, 2:-2, 2:-2]
         expected = (inner - inner.mean()) / inner.std()
     np.testing.assert_allclose(stored, expected, atol=1e-3)
+
+
+def test_it_predicts_a_case_of_each_modality(model, joint_dataset, tmp_path):
+    outcomes = predict(PredictSettings(joint_dataset, tmp_path / "out", model=model, device="cpu"))
+    assert [(item.case, item.status, item.message) for item in outcomes] == [(c, "done", "") for c in CASES]
+    for case in Dataset.open(joint_dataset).cases:
+        made = read_image(tmp_path / "out" / f"{case.id}.nii.gz")
+        assert made.shape == case.image().shape
+        assert set(np.unique(made.voxels)) <= {0, 1, 2, 6}
 
 
 def test_a_prediction_is_of_the_image_as_its_modality_is_prepared(model, joint_dataset):
