@@ -3,17 +3,20 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 from wirsung import __version__
 from wirsung.compute.atomic import write_json
-from wirsung.compute.cases import Outcome, Skip, map_cases
+from wirsung.compute.cases import Outcome, Skip
+from wirsung.compute.progress import CaseProgress
 from wirsung.errors import ConfigError
 from wirsung.imaging.nifti import write_nifti
-from wirsung.inference.predictor import LESION, Predictor
+from wirsung.imaging.volume import Volume
+from wirsung.inference.overlapping import Steps, overlapped
+from wirsung.inference.predictor import How, Prediction, Predictor
 from wirsung.inference.settings import PredictSettings
 from wirsung.inference.sources import Source, find_sources
 from wirsung.models.folder import finished_folds
@@ -30,6 +33,27 @@ class Predicted:
     """Of the image, the model and the settings."""
     duration_s: float
     """Reading, predicting and writing."""
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """Of each part of that."""
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A case that is to be predicted."""
+
+    case: str
+    key: str
+    modality: str | None
+    volumes: tuple[Volume, ...]
+    reading_s: float
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A case that is to be written."""
+
+    read: _Read
+    prediction: Prediction
 
 
 def predict(settings: PredictSettings) -> list[Outcome[Predicted]]:
@@ -43,21 +67,35 @@ def predict(settings: PredictSettings) -> list[Outcome[Predicted]]:
     if settings.model is None:
         msg = "Which model? Name its folder with --model."
         raise ConfigError(msg)
-    sources = find_sources(settings.source, settings.split, _validation_fold(settings, settings.model))
-    folds = None if settings.fold == "auto" else [settings.fold]
-    predictor = Predictor.load(
-        settings.model, device=settings.device, folds=folds, mirror=settings.mirror, step=settings.step
-    )
+    fold = _validation_fold(settings, settings.model)
+    predictor = Predictor.load(settings.model, how=how_of(settings))
+    sources = find_sources(settings.source, settings.split, fold, channels=predictor.channels)
     if settings.lesion_probability and not predictor.finds_lesions:
-        msg = f"{settings.model} has no class {LESION}. Leave --lesion-probability out."
+        msg = f"{settings.model} has no class {settings.lesion}. Leave --lesion-probability out."
         raise ConfigError(msg)
     job = _Job(settings, predictor)
-    outcomes = map_cases(job, {case: (case, source) for case, source in sources.items()}, **_BAR)
+    outcomes = []
+    with CaseProgress("predict", len(sources)) as progress:
+        for outcome in overlapped(Steps(job.read, job.compute, job.store), sources.items()):
+            progress.count(outcome)
+            outcomes.append(outcome)
     job.write()
     return outcomes
 
 
-_BAR: Mapping[str, Any] = {"workers": 1, "description": "predict"}
+def how_of(settings: PredictSettings) -> How:
+    """How the model is loaded and run."""
+    return How(
+        device=settings.device,
+        folds=settings.chosen_folds,
+        checkpoint=settings.checkpoint,
+        mirror=settings.mirror,
+        step=settings.step,
+        threads=settings.threads,
+        choose=settings.choose,
+        previous_stage=settings.previous_stage,
+        lesion=settings.lesion,
+    )
 
 
 class _Job:
@@ -68,10 +106,9 @@ class _Job:
         self.predictor = predictor
         self.cases = _read_cases(settings.out)
 
-    def __call__(self, task: tuple[str, Source]) -> Predicted:
-        case, source = task
-        started = perf_counter()
-        key = self._key(source)
+    def read(self, source: Source) -> _Read:
+        """The image, unless it was predicted before."""
+        started, case, key = perf_counter(), source.case, self._key(source)
         known = self.cases.get(case)
         if (
             known is not None
@@ -79,22 +116,48 @@ class _Job:
             and all(path.is_file() for path in self._paths(case))
         ):
             raise Skip(Predicted(key, float(known["duration_s"])))
-        wanted = self.settings.lesion_probability
-        made = self.predictor(source.volume(), lesion_probability=wanted)
+        volumes, modality = source.read()
+        return _Read(case, key, modality, volumes, round(perf_counter() - started, 3))
+
+    def compute(self, read: _Read) -> _Made:
+        """The prediction."""
+        wanted = self.settings.modality
+        made = self.predictor(
+            read.volumes,
+            lesion_probability=self.settings.lesion_probability,
+            modality=read.modality if wanted == "auto" else wanted,
+        )
+        return _Made(read, made)
+
+    def store(self, made: _Made) -> Predicted:
+        """The files, and what `predictions.json` says of them."""
+        started, case = perf_counter(), made.read.case
         label_path, lesion_path = self._path(case), self._lesion_path(case)
         # A map that another model made is never left beside the new one.
         lesion_path.unlink(missing_ok=True)
-        write_nifti(label_path, made.label_map)
-        if made.lesion_probability is not None:
-            write_nifti(lesion_path, made.lesion_probability)
-        predicted = Predicted(key, round(perf_counter() - started, 3))
-        self.cases[case] = {"key": key, "duration_s": predicted.duration_s}
+        write_nifti(label_path, made.prediction.label_map)
+        if made.prediction.lesion_probability is not None:
+            write_nifti(lesion_path, made.prediction.lesion_probability)
+        writing_s = round(perf_counter() - started, 3)
+        seconds = {"reading": made.read.reading_s, **made.prediction.seconds, "writing": writing_s}
+        predicted = Predicted(made.read.key, round(sum(seconds.values()), 3), seconds)
+        self.cases[case] = {
+            "key": predicted.key,
+            "duration_s": predicted.duration_s,
+            "seconds": dict(seconds),
+        }
         self.write()
         return predicted
 
     def write(self) -> None:
         """Write `predictions.json`."""
-        chosen = self.settings
+        chosen, folds = self.settings, self.settings.folds or self.settings.fold
+        settings = {
+            "fold": list(folds) if isinstance(folds, tuple) else folds,
+            "mirror": chosen.mirror,
+            "step": chosen.step,
+            "checkpoint": chosen.checkpoint,
+        }
         content = {
             "schema": _SCHEMA,
             "created_by": f"wirsung {__version__}",
@@ -103,15 +166,17 @@ class _Job:
             "model": chosen.model.resolve().name if chosen.model else None,
             "model_sha256": self.predictor.sha256,
             "device": str(self.predictor.device),
-            "settings": {"fold": chosen.fold, "mirror": chosen.mirror, "step": chosen.step},
+            "settings": settings,
             "cases": dict(sorted(self.cases.items())),
         }
         write_json(chosen.out / PREDICTIONS_FILE, content)
 
     def _key(self, source: Source) -> str:
         chosen = self.settings
-        made_by = [self.predictor.sha256, chosen.mirror, chosen.step, chosen.lesion_probability]
-        return hashlib.sha256(json.dumps([source.key(), *made_by]).encode()).hexdigest()
+        values = sorted((item.name, item.value) for item in self.predictor.classes)
+        made_by = [self.predictor.sha256, values, chosen.mirror, chosen.step, chosen.lesion_probability]
+        others = [chosen.lesion, chosen.modality]
+        return hashlib.sha256(json.dumps([source.key(), *made_by, *others]).encode()).hexdigest()
 
     def _paths(self, case: str) -> list[Path]:
         lesion = [self._lesion_path(case)] if self.settings.lesion_probability else []

@@ -18,21 +18,48 @@ class PredictSettings:
     out: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="OUT")]
     """Folder for the label maps; run again, and what is done is skipped."""
     model: Path | None = None
-    """The model folder."""
+    """A model folder or zip of Wirsung or nnU-Net v2, or a .toml that merges several."""
+    choose: str | None = None
+    """Where the folder or zip holds several models: a part of one's name, such as 3d_fullres."""
+    previous_stage: Path | None = None
+    """The model of a cascade's first stage, where it does not lie beside the second."""
     split: Literal["all", "test", "validation"] = "all"
     """Of a dataset: every case, the test cases, or the validation cases of the fold."""
     fold: Literal["auto", "all"] | int = "auto"
     """The fold whose weights predict; auto takes every finished fold and averages them."""
+    folds: tuple[int, ...] = ()
+    """Several folds, in place of --fold; their logits are averaged."""
+    checkpoint: Literal["final", "best"] = "final"
+    """Which of nnU-Net's checkpoints."""
     lesion_probability: bool = False
     """Whether to write the probability of the lesion as <case>_lesion.nii.gz too."""
+    lesion: str = "pancreatic_lesion"
+    """The class that is the lesion, by the model's own name for it."""
     mirror: bool = False
     """Whether to average over images mirrored along the axes that training mirrored; up to 8 times slower."""
     step: float = 0.5
     """How far the window moves, as a fraction of its size: above 0, at most 1."""
+    modality: Literal["auto", "ct", "t1", "t2", "mr", "other"] = "auto"
+    """Of the images; auto goes by name and header, other z-scores each image by itself."""
     device: str = "auto"
     """auto, cpu, cuda or mps; auto takes the GPU where there is one."""
+    threads: int | None = None
+    """Of the CPU; all by default."""
 
     def __post_init__(self) -> None:
         if not 0 < self.step <= 1:
             msg = f"step is {self.step}, but it must be above 0 and at most 1."
             raise ConfigError(msg)
+        if self.threads is not None and self.threads < 1:
+            msg = f"threads is {self.threads}, but it must be at least 1."
+            raise ConfigError(msg)
+        if self.folds and self.fold != "auto":
+            msg = "--fold and --folds say the same in two ways. Leave one out."
+            raise ConfigError(msg)
+
+    @property
+    def chosen_folds(self) -> tuple[int | str, ...] | None:
+        """Whose weights; None for every finished one."""
+        if self.folds:
+            return self.folds
+        return None if self.fold == "auto" else (self.fold,)

@@ -2,8 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -15,43 +16,79 @@ from wirsung.imaging.nifti import read_image
 from wirsung.imaging.volume import Volume
 
 _SUFFIXES = (".nii.gz", ".nii")
+_CHANNEL = re.compile(r"(.+)_(\d{4})")
+"""How nnU-Net names the channels of a case: CASE_0000, CASE_0001 and so on."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """One image to predict."""
+    """One case to predict."""
 
     kind: Literal["nifti", "dicom"]
     path: Path
-    """The file, or the folder of the series."""
+    """The file, or the folder of the series; of several channels the first."""
+    case: str = ""
+    """Its name."""
+    others: tuple[Path, ...] = ()
+    """The files of further channels."""
+    modality: str | None = None
+    """ct, t1, t2 or mr, where the name says so."""
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """One a channel."""
+        return (self.path, *self.others)
 
     def volume(self) -> Volume:
-        """The image.
+        """The image, or its first channel.
 
         Raises:
             ImageError: It is missing or damaged.
         """
-        return read_image(self.path) if self.kind == "nifti" else read_series(self.path).volume
+        return self.volumes()[0]
+
+    def volumes(self) -> tuple[Volume, ...]:
+        """The image, a volume a channel.
+
+        Raises:
+            ImageError: One is missing or damaged.
+        """
+        return self.read()[0]
+
+    def read(self) -> tuple[tuple[Volume, ...], str | None]:
+        """The image, a volume a channel, and its modality where the name or the DICOM header says so.
+
+        Raises:
+            ImageError: One is missing or damaged.
+        """
+        if self.kind == "nifti":
+            return tuple(read_image(path) for path in self.paths), self.modality
+        series = read_series(self.path)
+        return (series.volume,), series.modality.casefold()
 
     def key(self) -> str:
         """Another one when the file or a file of the series changes."""
-        files = [self.path] if self.kind == "nifti" else sorted(_files(self.path))
+        files = list(self.paths) if self.kind == "nifti" else sorted(_files(self.path))
         states = [
             (file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.is_file()
         ]
-        return hashlib.sha256(json.dumps(states).encode()).hexdigest()
+        return hashlib.sha256(json.dumps([states, self.modality]).encode()).hexdigest()
 
 
-def find_sources(path: Path, split: str = "all", fold: int | None = None) -> dict[str, Source]:
+def find_sources(
+    path: Path, split: str = "all", fold: int | None = None, *, channels: Sequence[str] = ("CT",)
+) -> dict[str, Source]:
     """Case id to image, sorted by id.
 
     Args:
         path: A NIfTI file, a DICOM series folder, a folder of either, or a dataset.
         split: Of a dataset: all, test or validation.
         fold: Whose validation cases; None with the other splits.
+        channels: What the model is given. Of several, CASE_0000, CASE_0001 and so on are one case; or in a
+            folder of a case, the images named as the channels are.
 
     Raises:
-        ManifestError: Nothing to predict is there, or two images are of the same name.
+        ManifestError: Nothing to predict is there, two images are of the same name, or a channel is missing.
         ConfigError: A split is asked of what is no dataset, or the fold does not exist.
     """
     if is_dataset(path):
@@ -60,16 +97,47 @@ def find_sources(path: Path, split: str = "all", fold: int | None = None) -> dic
         msg = f"{path} is not a dataset, so it has no {split} cases. Leave --split out."
         raise ConfigError(msg)
     found: dict[str, Source] = {}
-    for case, source in _of_path(path):
-        if case in found:
+    for source in joined(list(_of_path(path, channels)), channels, path):
+        if source.case in found:
+            case = source.case
             msg = f"{path} holds two images named {case}. Rename one: predictions are named for their image."
             raise ManifestError(msg)
-        found[case] = source
+        found[source.case] = source
     if not found:
         what = "holds no NIfTI image and no DICOM series" if path.exists() else "does not exist"
         msg = f"{path} {what}. Name an image, a series folder, a folder of either, or a dataset."
         raise ManifestError(msg)
     return dict(sorted(found.items()))
+
+
+def joined(sources: Sequence[Source], channels: Sequence[str], path: Path) -> list[Source]:
+    """The channels of each case in one source, where the files are named as nnU-Net's are.
+
+    Of a model of one channel, names lose their _0000 only where every image has it.
+
+    Raises:
+        ManifestError: A case lacks a channel.
+    """
+    names = [_CHANNEL.fullmatch(source.case) for source in sources if source.kind == "nifti"]
+    if len(channels) == 1 and not (names and all(name and name[2] == "0000" for name in names)):
+        return list(sources)
+    made: list[Source] = []
+    groups: dict[str, dict[int, Source]] = {}
+    for source in sources:
+        name = _CHANNEL.fullmatch(source.case)
+        if source.kind == "dicom" or source.others or name is None:
+            made.append(source)
+        else:
+            groups.setdefault(name[1], {})[int(name[2])] = source
+    for case, group in groups.items():
+        missing = [number for number in range(len(channels)) if number not in group]
+        if missing:
+            file = f"{case}_{missing[0]:04}.nii.gz"
+            msg = f"{path}: case {case} lacks {file}, its channel {channels[missing[0]]}. Put it beside."
+            raise ManifestError(msg)
+        others = tuple(group[number].path for number in range(1, len(channels)))
+        made.append(replace(group[0], case=case, others=others))
+    return made
 
 
 def case_name(path: Path) -> str:
@@ -87,7 +155,8 @@ def case_name(path: Path) -> str:
 
 def _of_dataset(dataset: Dataset, split: str, fold: int | None) -> dict[str, Source]:
     wanted = {case.id for case in dataset.cases} if split == "all" else _of_split(dataset, split, fold)
-    return {case.id: Source("nifti", case.image_path) for case in map(dataset.case, sorted(wanted))}
+    cases = map(dataset.case, sorted(wanted))
+    return {case.id: Source("nifti", case.image_path, case.id, modality=case.modality) for case in cases}
 
 
 def _of_split(dataset: Dataset, split: str, fold: int | None) -> set[str]:
@@ -106,32 +175,52 @@ def _validation(split: Split, fold: int | None) -> tuple[str, ...]:
     return split.folds[fold].validation
 
 
-def _of_path(path: Path) -> Iterator[tuple[str, Source]]:
+def _of_path(path: Path, channels: Sequence[str]) -> Iterator[Source]:
     if path.is_file():
         if path.name.endswith(_SUFFIXES):
-            yield case_name(path), Source("nifti", path)
+            yield _nifti(path)
+            if _CHANNEL.fullmatch(case_name(path)) and len(channels) > 1:
+                yield from _beside(path)
     elif path.is_dir():
         if _is_series(path):
-            yield path.resolve().name, Source("dicom", path)
+            yield Source("dicom", path, path.resolve().name)
             return
         for item in sorted(path.iterdir()):
             if not item.name.startswith("."):
-                yield from _of_item(item)
+                yield from _of_item(item, channels)
 
 
-def _of_item(item: Path) -> Iterator[tuple[str, Source]]:
+def _nifti(path: Path) -> Source:
+    name = case_name(path)
+    return Source("nifti", path, name, modality=name if name in MODALITIES else None)
+
+
+def _beside(path: Path) -> Iterator[Source]:
+    """The further channels of the case that a file is the first of."""
+    name = _CHANNEL.fullmatch(case_name(path))
+    for file in sorted(path.parent.iterdir()) if name else []:
+        other = _CHANNEL.fullmatch(case_name(file)) if file.name.endswith(_SUFFIXES) else None
+        if name and other and other[1] == name[1] and file != path:
+            yield _nifti(file)
+
+
+def _of_item(item: Path, channels: Sequence[str]) -> Iterator[Source]:
     """A file or folder inside the folder that was named."""
     if item.is_file():
         if item.name.endswith(_SUFFIXES):
-            yield case_name(item), Source("nifti", item)
+            yield _nifti(item)
+        return
+    images = [item / f"{name.casefold()}.nii.gz" for name in channels]
+    if len(images) > 1 and all(image.is_file() for image in images):
+        yield Source("nifti", images[0], item.name, tuple(images[1:]))
         return
     for modality in MODALITIES:
         if (item / f"{modality}.nii.gz").is_file():
-            yield item.name, Source("nifti", item / f"{modality}.nii.gz")
+            yield Source("nifti", item / f"{modality}.nii.gz", item.name, modality=modality)
             return
     for folder in (item, item / "dicom"):
         if _is_series(folder):
-            yield item.name, Source("dicom", folder)
+            yield Source("dicom", folder, item.name)
             return
 
 
