@@ -1,6 +1,7 @@
 import base64
 import hashlib
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -128,3 +129,9 @@ def test_a_page_is_written_whole(tmp_path):
     page = Page("Title", "", ())
     write_page(tmp_path / "out" / "page.html", page)
     assert (tmp_path / "out" / "page.html").read_text(encoding="utf-8") == render(page)
+
+
+def test_a_page_that_is_still_written_reads_itself_anew():
+    done = Page("Training", "", ())
+    assert 'http-equiv="refresh"' not in render(done)
+    assert '<meta http-equiv="refresh" content="20">' in render(replace(done, refresh_s=20))

@@ -101,7 +101,8 @@ def settled_batch(
     of = f" of {_by(smaller['patch_size'])} voxels" if smaller else ""
     reason = (
         f"With nnU-Net's {own} patches of {_by(planned['patch_size'])} voxels a step the tumour was never "
-        f"learnt among 28 classes; {least}{of} take the same memory."
+        f"learnt among 28 classes; {least}{of} take the same memory, and one of them can always be on the "
+        "lesion."
     )
     return BatchSize(least, own, reason)
 
