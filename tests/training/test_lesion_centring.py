@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from nnunetv2.training.dataloading.data_loader import nnUNetDataLoader
 from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
+from nnunetv2.utilities.label_handling.label_handling import LabelManager
 
 from wirsung.models.plans import parse_plans
 from wirsung.training.batch_size import LesionPatches, with_lesion_patches
@@ -19,11 +20,7 @@ PLACES = {"p1": (5, 20, 30), "p3": (20, 4, 8)}
 """The one lesion voxel of the cases that have one; the organ is everywhere else in the middle."""
 
 
-class Manager:
-    """What nnU-Net's loader asks of its label manager."""
-
-    all_labels = (0, 1, LESION)
-    has_ignore_label = False
+MANAGER = LabelManager({"background": 0, "organ": 1, "lesion": LESION}, None)
 
 
 @pytest.fixture(scope="module")
@@ -38,13 +35,15 @@ def folder(tmp_path_factory):
             labels[0][PLACES[case]] = LESION
             locations[LESION] = np.array([[0, *PLACES[case]]])
         properties = {"class_locations": locations}
-        nnUNetDatasetBlosc2.save_case(np.zeros((1, *SHAPE), np.float32), labels, properties, str(root / case))
+        whole = dict.fromkeys(("chunks", "blocks", "chunks_seg", "blocks_seg"), (1, *SHAPE))
+        image = np.zeros((1, *SHAPE), np.float32)
+        nnUNetDatasetBlosc2.save_case(image, labels, properties, str(root / case), **whole)
     return root
 
 
 def loader(folder, batch, patch=(9, 9, 9)):
     data = nnUNetDatasetBlosc2(str(folder), ["p0", "p1", "p2", "p3"])
-    return nnUNetDataLoader(data, batch, patch, patch, Manager(), 0.33)
+    return nnUNetDataLoader(data, batch, patch, patch, MANAGER, 0.33)
 
 
 def patches(fraction):
