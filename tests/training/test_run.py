@@ -8,13 +8,15 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from wirsung.datasets.layout import Dataset
-from wirsung.errors import ConfigError, LabelError, ManifestError
+from wirsung.errors import ConfigError, LabelError, ManifestError, WirsungError
+from wirsung.imaging.nifti import read_label_map, write_nifti
 from wirsung.inference.predictor import Predictor
 from wirsung.models.folder import read_record
 from wirsung.models.weights import read_checkpoint
@@ -183,3 +185,48 @@ def test_a_network_learns_one_real_scan_by_heart(shared_data, tmp_path):
     found = Predictor.load(out, device="cpu")(case.image()).label_map.voxels
     for name, value in (("pancreas", 6), ("liver", 1), ("spleen", 2)):
         assert _dice(case.mask(name).voxels, found == value) >= 0.8
+
+
+@pytest.mark.slow
+def test_nnunets_own_command_predicts_with_the_model_where_our_package_is_not(
+    trained, shared_dataset, tmp_path
+):
+    blocked = tmp_path / "blocked" / "wirsung"
+    blocked.mkdir(parents=True)
+    (blocked / "__init__.py").write_text("raise ImportError('this machine has no such package')\n")
+    volume = Dataset.open(shared_dataset).case("p4").image()
+    write_nifti(tmp_path / "in" / "p4_0000.nii.gz", volume)
+    environment = os.environ | {"PYTHONPATH": str(blocked.parent), "nnUNet_compile": "f"}
+    command = shutil.which("nnUNetv2_predict_from_modelfolder", path=Path(sys.executable).parent)
+    words = ["-i", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "-m", str(trained.folder), "-f", "0"]
+    words += ["-device", "cpu", "--disable_tta", "-npp", "1", "-nps", "1"]
+    done = subprocess.run([command, *words], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    theirs = read_label_map(tmp_path / "out" / "p4.nii.gz").voxels
+    ours = Predictor.load(trained.folder, device="cpu")(volume).label_map.voxels
+    known = {0: 0, 1: 1, 2: 2, 3: 6}
+    translated = np.vectorize(known.__getitem__)(theirs)
+    # It adds up its tiles in half precision, and after four steps many voxels are a near tie; where
+    # networks know something, tests/inference holds the two to 0.9999.
+    assert (translated == ours).mean() >= 0.98
+
+
+def test_more_gpus_than_there_are_are_refused_before_any_work(shared_dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr("wirsung.training.run.choose_device", lambda _: torch.device("cuda"))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(ConfigError, match="--gpus is 2, but this machine has 1"):
+        train(TrainSettings(shared_dataset, tmp_path / "m", **{**SMALL, "device": "cuda"}, gpus=2))
+    assert not (tmp_path / "m").exists()
+
+
+@pytest.mark.parametrize(
+    ("scheme", "words"),
+    [
+        ("kits", "No case has a mask that kits has a class for. Choose another --scheme"),
+        ("pants-9", "no scheme named 'pants-9'. Did you mean pants-2"),
+    ],
+)
+def test_a_scheme_that_the_dataset_or_nobody_has_is_refused(dataset, tmp_path, scheme, words):
+    with pytest.raises(WirsungError, match=words):
+        train(TrainSettings(dataset, tmp_path / "m", **{**SMALL, "scheme": scheme}))
+    assert not (tmp_path / "m").exists()

@@ -33,7 +33,7 @@ _TOLD = (WirsungError, TrainingStopped, torch.OutOfMemoryError)
 """What a process tells the one that started it."""
 
 
-def check_gpus(gpus: int, device: torch.device, batch_size: int) -> None:
+def check_gpus(gpus: int, device: torch.device, batch_size: int | None = None) -> None:
     """Do nothing where a batch can be shared out to so many.
 
     Raises:
@@ -49,7 +49,7 @@ def check_gpus(gpus: int, device: torch.device, batch_size: int) -> None:
             f"Say --gpus {there}, or look at CUDA_VISIBLE_DEVICES."
         )
         raise ConfigError(msg)
-    if gpus > batch_size:
+    if batch_size is not None and gpus > batch_size:
         msg = (
             f"A batch of {batch_size} patches can't be shared out to {gpus} GPUs. "
             f"Say --gpus {batch_size} or fewer, or a larger --batch-size."

@@ -27,7 +27,6 @@ from wirsung.models.weights import (
     read_checkpoint,
     save_weights,
 )
-from wirsung.training.checkpoints import BEST
 from wirsung.training.earlier import begin, content_of, folds_to_keep, marker_of
 from wirsung.training.inputs import Inputs, inputs_of, require_lesions
 from wirsung.training.job import Job
@@ -41,9 +40,6 @@ from wirsung.training.record import planning_of
 from wirsung.training.settings import TrainSettings
 from wirsung.training.stopping import TrainingStopped
 from wirsung.training.workspace import CONFIGURATION, Workspace
-
-BEST_WEIGHTS = "best.safetensors"
-"""Beside the final weights: those of the best epoch."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +104,7 @@ def train(settings: TrainSettings) -> Trained:
         return Trained(settings.out, name, len(done.train), done.epochs, done.duration_s, skipped=True)
     kept = folds_to_keep(settings, record, inputs)
     require_lesions(settings, inputs)
+    check_gpus(settings.gpus, choose_device(settings.device))
     plans, table = _planned(settings, inputs, workspace)
     prepare(inputs.cases, inputs.classes, plans, workspace, settings.workers)
     try:
@@ -177,9 +174,6 @@ def _fit(
             raise out_of_memory(job, full_name(settings.network)) from error
     weights = checkpoint_weights(read_checkpoint(job.folder / CHECKPOINT_FILE))
     save_weights(job.folder / WEIGHTS_FILE, weights)
-    best = job.folder / BEST
-    if best.is_file():
-        save_weights(job.folder / BEST_WEIGHTS, checkpoint_weights(read_checkpoint(best)))
     return job.preset.epochs, weights.sha256
 
 
