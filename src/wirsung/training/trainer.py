@@ -3,6 +3,7 @@
 import math
 import warnings
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter, time
 from typing import Any, Self
@@ -376,7 +377,9 @@ class Trainer(NnUNetTrainer):  # type: ignore[misc] # nnU-Net has no types
         """The course of the training as `history.json`."""
         kept = ("train_losses", "val_losses", "mean_fg_dice", "lrs")
         course = {key: [_number(value) for value in self.logger.get_value(key, step=None)] for key in kept}
-        write_json(self.job.folder / HISTORY, {"schema": 1, **course})
+        # Which epoch was the best, and by which class's score.
+        best = None if self.best.best is None else asdict(self.best.best)
+        write_json(self.job.folder / HISTORY, {"schema": 1, **course, "best": best})
 
 
 # nnU-Net finds the trainer of a checkpoint by this name, and must find its own.

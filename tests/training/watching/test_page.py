@@ -1,5 +1,6 @@
 """The live page of a training that runs, stops, goes on and ends."""
 
+import json
 import os
 import re
 from dataclasses import replace
@@ -149,6 +150,9 @@ def test_a_training_that_stopped_goes_on_with_one_journal_and_one_page(finished,
         assert dict(one.pseudo_dice) == pytest.approx(dict(other.pseudo_dice), nan_ok=True)
     best = re.compile(r"Best epoch so far</span><strong>(\d)</strong><span class=\"note\">(.*?)</span>")
     assert best.search(pages[-1]).groups() == best.search(whole_pages[-1]).groups()
+    kept = [json.loads((path / "history.json").read_text())["best"] for path in (folder, whole)]
+    assert kept[0] == kept[1]
+    assert kept[0]["of"] == "pancreas"
 
 
 def test_within_twenty_seconds_it_is_not_written_again(job):
