@@ -6,13 +6,21 @@ import pickle
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from nnunetv2.training.dataloading.data_loader import nnUNetDataLoader
 from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
 from nnunetv2.utilities.label_handling.label_handling import LabelManager
 
 from wirsung.models.plans import parse_plans
 from wirsung.training.batch_size import LesionPatches, with_lesion_patches
-from wirsung.training.lesion_centring import CASES_FILE, LesionCentring, centre_on_lesion, lesion_cases
+from wirsung.training.lesion_centring import (
+    CASES_FILE,
+    LesionCentring,
+    centre_on_lesion,
+    lesion_cases,
+    share_of,
+)
 
 LESION = 2
 SHAPE = (24, 30, 36)
@@ -62,7 +70,7 @@ def held(batch):
 
 def test_one_patch_of_four_is_centred_on_the_lesion_in_every_batch(folder):
     made = loader(folder, 4)
-    LesionCentring(made, patches(0.25), ["p1", "p3"])
+    LesionCentring(made, LESION, 1.0, ["p1", "p3"])
     batches = drawn(made, 40)
     assert all(held(batch)[0] for batch in batches)
     assert {str(batch["keys"][0]) for batch in batches} == {"p1", "p3"}
@@ -76,14 +84,14 @@ def test_by_itself_nnunet_seldom_does(folder):
 
 def test_of_two_patches_one_is_centred_in_about_every_second_batch(folder):
     made = loader(folder, 2)
-    LesionCentring(made, patches(0.25), ["p1", "p3"])
+    LesionCentring(made, LESION, 0.5, ["p1", "p3"])
     first = np.mean([held(batch)[0] for batch in drawn(made, 200)])
     assert 0.4 < first < 0.65
 
 
 def test_without_a_case_that_has_one_all_is_drawn_as_nnunet_draws_it(folder):
     own, ours = loader(folder, 4), loader(folder, 4)
-    LesionCentring(ours, patches(0.25), [])
+    LesionCentring(ours, LESION, 1.0, [])
     for one, other in zip(drawn(own, 5), drawn(ours, 5), strict=True):
         assert list(one["keys"]) == list(other["keys"])
         np.testing.assert_array_equal(one["target"], other["target"])
@@ -91,7 +99,7 @@ def test_without_a_case_that_has_one_all_is_drawn_as_nnunet_draws_it(folder):
 
 def test_the_draw_depends_on_the_seed_alone(folder):
     made = loader(folder, 4)
-    LesionCentring(made, patches(0.3), ["p1", "p3"])
+    LesionCentring(made, LESION, 1.2, ["p1", "p3"])
     once, again = drawn(made, 6, seed=3), drawn(made, 6, seed=3)
     assert [list(batch["keys"]) for batch in once] == [list(batch["keys"]) for batch in again]
     for one, other in zip(once, again, strict=True):
@@ -100,21 +108,41 @@ def test_the_draw_depends_on_the_seed_alone(folder):
 
 def test_other_processes_draw_the_same(folder):
     made = loader(folder, 4)
-    LesionCentring(made, patches(0.25), ["p1", "p3"])
+    LesionCentring(made, LESION, 1.0, ["p1", "p3"])
     sent = pickle.loads(pickle.dumps(made))
     for one, other in zip(drawn(made, 4), drawn(sent, 4), strict=True):
         assert list(one["keys"]) == list(other["keys"])
         np.testing.assert_array_equal(one["target"], other["target"])
 
 
+RESAMPLING = {
+    f"resampling_fn_{kind}{end}": value
+    for kind, order in (("data", 3), ("seg", 1), ("probabilities", 1))
+    for end, value in (
+        ("", "resample_data_or_seg_to_shape"),
+        ("_kwargs", {"order": order, "order_z": 0, "force_separate_z": None}),
+    )
+}
+CONFIGURATION = {
+    "data_identifier": "cases",
+    "batch_size": 4,
+    "patch_size": [9, 9, 9],
+    "spacing": [1.0, 1.0, 1.0],
+    "normalization_schemes": ["CTNormalization"],
+    "use_mask_for_norm": [False],
+    "architecture": {"network_class_name": "", "arch_kwargs": {}, "_kw_requires_import": []},
+    **RESAMPLING,
+}
+
+
 def plans_of(**further):
-    """Plans with no configuration, of which only what is told of the patches matters here."""
+    """Plans of which only the batch and what is told of its patches matter here."""
     content = {
         "dataset_name": "Dataset001",
         "transpose_forward": [0, 1, 2],
         "transpose_backward": [0, 1, 2],
         "foreground_intensity_properties_per_channel": {},
-        "configurations": {},
+        "configurations": {"3d_fullres": CONFIGURATION},
     }
     return parse_plans({**content, **further})
 
@@ -123,6 +151,15 @@ def test_nnunets_plans_change_no_loader(folder):
     made = loader(folder, 4)
     centre_on_lesion(made, plans_of(), folder)
     assert "get_bbox" not in vars(made)
+
+
+@given(st.floats(0, 1), st.integers(1, 12), st.data())
+def test_processes_that_share_a_batch_share_what_is_wanted(fraction, batch, data):
+    processes = data.draw(st.integers(1, batch))
+    shares = [share_of(fraction * batch, batch, rank, processes) for rank in range(processes)]
+    assert sum(shares) == pytest.approx(fraction * batch)
+    # One patch that is wanted in every batch is always with the same process.
+    assert sum(share % 1 > 0 for share in shares) <= 1
 
 
 def test_a_loader_is_told_by_the_plans(folder):

@@ -11,7 +11,8 @@ from batchgenerators.utilities.file_and_folder_operations import load_pickle
 
 from wirsung.compute.atomic import write_json
 from wirsung.models.plans import Plans
-from wirsung.training.batch_size import LesionPatches, lesion_patches_of
+from wirsung.training.batch_size import lesion_patches_of
+from wirsung.training.workspace import CONFIGURATION
 
 CASES_FILE = "lesion_cases.json"
 """Beside the folder of preprocessed cases: which of them hold the lesion."""
@@ -36,15 +37,16 @@ class LesionCentring:
 
     Args:
         loader: Its cases, places and forced patches are asked for here from now on.
-        patches: The fraction and the lesion's label.
+        label: The lesion's.
+        wanted: Patches of a batch that are centred on it, on average.
         cases: Those of the loader's that hold the lesion; without any, all stays as it was.
     """
 
-    def __init__(self, loader: Loader, patches: LesionPatches, cases: Sequence[str]) -> None:
+    def __init__(self, loader: Loader, label: int, wanted: float, cases: Sequence[str]) -> None:
         self._loader = loader
         self._cases = list(cases)
-        self._label = patches.label
-        self._wanted = patches.fraction * loader.batch_size
+        self._label = label
+        self._wanted = wanted
         self._is_forced = loader.get_do_oversample
         self._centred_ones = 0
         self._is_centred = False
@@ -84,17 +86,41 @@ class LesionCentring:
         return found
 
 
-def centre_on_lesion(loader: Loader, plans: Plans, folder: Path) -> None:
+def centre_on_lesion(loader: Loader, plans: Plans, folder: Path, rank: int = 0, processes: int = 1) -> None:
     """Let a loader of nnU-Net's draw what the plans say of the lesion's patches.
 
     Args:
         loader: Not yet copied to other processes.
         plans: Where they say nothing, as nnU-Net's own do, the loader stays as it was.
         folder: Of the preprocessed cases.
+        rank: Of the process, where several share each batch.
+        processes: How many share it.
     """
     patches = lesion_patches_of(plans)
-    if patches is not None and patches.label is not None and patches.fraction > 0:
-        LesionCentring(loader, patches, lesion_cases(folder, list(loader.indices), patches.label))
+    if patches is None or patches.label is None:
+        return
+    batch = plans.configuration(CONFIGURATION).batch_size
+    wanted = share_of(patches.fraction * batch, batch, rank, processes)
+    if wanted > 0:
+        LesionCentring(
+            loader, patches.label, wanted, lesion_cases(folder, list(loader.indices), patches.label)
+        )
+
+
+def share_of(wanted: float, batch: int, rank: int, processes: int) -> float:
+    """Of the patches that are wanted, which are the first of the batch, those of one process.
+
+    Example:
+        >>> [share_of(1.5, 4, rank, 2) for rank in (0, 1)]
+        [1.5, 0.0]
+        >>> [share_of(3.0, 5, rank, 2) for rank in (0, 1)]
+        [3.0, 0.0]
+        >>> [share_of(3.5, 5, rank, 2) for rank in (0, 1)]
+        [3.0, 0.5]
+    """
+    each, more = divmod(batch, processes)
+    own, before = each + (rank < more), rank * each + min(rank, more)
+    return float(min(max(wanted - before, 0), own))
 
 
 def lesion_cases(folder: Path, cases: Sequence[str], label: int) -> tuple[str, ...]:

@@ -173,7 +173,8 @@ class Trainer(NnUNetTrainer):  # type: ignore[misc] # nnU-Net has no types
         """nnU-Net's loaders, told which batch to draw."""
         train, validation = (item.data_loader for item in super().get_dataloaders())
         for loader in (train, validation):
-            centre_on_lesion(loader, self.job.plans, Path(self.preprocessed_dataset_folder))
+            folder = Path(self.preprocessed_dataset_folder)
+            centre_on_lesion(loader, self.job.plans, folder, self.local_rank, self.job.gpus)
         return (
             self._numbered(train, Stream.TRAINING, self.job.workers),
             self._numbered(validation, Stream.VALIDATION, (self.job.workers + 1) // 2),
