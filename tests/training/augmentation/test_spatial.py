@@ -77,14 +77,14 @@ def test_an_image_is_moved_as_by_nnunet(recipe, kind):
 @pytest.mark.parametrize("kind", DRAWS)
 def test_labels_are_moved_as_by_nnunet(recipe, kind):
     different = voxels = 0
-    for seed in range(4):
+    for seed in range(8):
         images, labels = crops(recipe, seed=seed)
         _, made = ours(recipe, [DRAWS[kind]], images, labels)
         _, expected = theirs(recipe, DRAWS[kind], images[0], labels[0])
         different += int((made[0] != expected).sum())
         voxels += expected.numel()
-    # Not all: positions are rounded otherwise, and a score at the edge of half precision may fall elsewhere.
-    assert different <= 5e-4 * voxels
+    # Not all: positions are rounded otherwise, so a score at the edge of half precision may fall elsewhere.
+    assert different <= 2e-4 * voxels
 
 
 def test_a_batch_is_moved_as_its_samples_are_alone():
