@@ -12,6 +12,7 @@ from typing import Any
 from wirsung.anatomy.schemes import scheme
 from wirsung.compute.atomic import write_json
 from wirsung.compute.cases import Outcome, Skip
+from wirsung.datasets.layout import Dataset
 from wirsung.errors import WirsungError
 from wirsung.evaluation.run import evaluate
 from wirsung.evaluation.settings import EvaluateSettings
@@ -158,6 +159,7 @@ def _test(task: ArmTask, name: str, model: Path) -> dict[str, Any]:
             "model": model,
             "device": task.device,
             "lesion_probability": _knows_lesions(task),
+            **_strange(task, name, model),
         },
     )
     _all_well(predict(settings), name)
@@ -175,6 +177,17 @@ def _test(task: ArmTask, name: str, model: Path) -> dict[str, Any]:
         "predict_s": round(predicted_s, 1),
         "evaluate_s": round(time.perf_counter() - started - predicted_s, 1),
     }
+
+
+def _strange(task: ArmTask, name: str, model: Path) -> dict[str, str]:
+    """How images are prepared that the model knows nothing like: z-scored each by itself."""
+    from wirsung.models.folder import read_record
+    from wirsung.models.normalisation import OTHER
+
+    record = read_record(model)
+    found = {case.modality for case in Dataset.open(task.tests[name]).cases}
+    is_strange = record is not None and found.isdisjoint(record.modalities)
+    return {"modality": OTHER} if is_strange and "modality" not in task.predict else {}
 
 
 def _knows_lesions(task: ArmTask) -> bool:
