@@ -1,8 +1,8 @@
 """Augmentation in batches, and reading what was drawn, against nnU-Net's own pipeline in one process.
 
 Promise: where the CPU is the bottleneck, a training step takes at most 1 / 1.5 of the time with nnU-Net's
-augmentation. On a machine without a GPU that case is a network that is small beside its patch; the batch alone
-is what remains where the network costs the CPU nothing, as on a GPU.
+augmentation. On a machine without a GPU that case is a network that is small beside its patch; the batch
+alone is what remains where the network costs the CPU nothing, as on a GPU.
 
     .venv/bin/python benchmarks/augmentation.py            about 6 minutes on two cores, 4 GB
     .venv/bin/python benchmarks/augmentation.py --small    seconds, to see that it works; records nothing

@@ -32,6 +32,7 @@ def asked(documentation: str | None, **more: dict[str, Any]) -> argparse.Namespa
         print("Skipped: torch finds no CUDA device.")
         sys.exit(0)
     found.device = torch.device(found.device)
+    torch.backends.cudnn.benchmark = True  # as nnU-Net's own command line
     return found
 
 
