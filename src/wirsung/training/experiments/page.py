@@ -11,6 +11,7 @@ from wirsung.pages.template import (
     Cell,
     Code,
     Facts,
+    Gallery,
     Notice,
     Page,
     Paragraph,
@@ -196,8 +197,9 @@ def _measure(results: Results, measure: Measure) -> Section:
             )
     columns = ("arm", "tested on", "mean", "SD over seeds", "each seed", "cases", "left out")
     caption = "Mean over seeds with its 95 % interval over seeds and cases."
-    pictures = measure_pictures(results, measure, tests)
-    return Section(measure_title(measure), (*pictures, Table(columns, tuple(rows), caption)))
+    pictures = tuple(measure_pictures(results, measure, tests))
+    shown: tuple[Block, ...] = (Gallery(pictures),) if len(pictures) > 1 else pictures
+    return Section(measure_title(measure), (*shown, Table(columns, tuple(rows), caption)))
 
 
 def _runs(results: Results) -> Section:

@@ -202,7 +202,8 @@ def _against(linear: str, other: str, pairs: Sequence[tuple[Call, Call]]) -> str
     ratios = [statistics.median(two.seconds) / statistics.median(one.seconds) for one, two in pairs]
     last = pairs[-1][0].tokens
     faster = [one.tokens for (one, _), ratio in zip(pairs, ratios, strict=True) if ratio > 1]
-    begins = next((n for n in faster if all(m in faster for m, _ in _tokens(pairs) if m >= n)), None)
+    counts = [one.tokens for one, _ in pairs]
+    begins = next((n for n in faster if all(m in faster for m in counts if m >= n)), None)
     where = (
         f"is the faster one from {begins} tokens on" if begins else "is not the faster one at the most tokens"
     )
@@ -210,11 +211,8 @@ def _against(linear: str, other: str, pairs: Sequence[tuple[Call, Call]]) -> str
     one, two = pairs[-1][0].memory_mib, pairs[-1][1].memory_mib
     if one and two:
         memory = f" and {two / one:.1f} times the memory"
-    return f"{linear[:1].upper()}{linear[1:]} {where}; at {last} tokens {other} takes {ratios[-1]:.1f} times its time{memory}."
-
-
-def _tokens(pairs: Sequence[tuple[Call, Call]]) -> list[tuple[int, Call]]:
-    return [(one.tokens, one) for one, _ in pairs]
+    said = f"{linear} {where}; at {last} tokens {other} takes {ratios[-1]:.1f} times its time{memory}."
+    return said[:1].upper() + said[1:]
 
 
 def _slope(across: Any, costs: Sequence[float]) -> float:  # noqa: ANN401 - an array
