@@ -1,12 +1,15 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from wirsung.datasets.layout import Dataset
+from wirsung.datasets.leaks import has_fingerprints
 from wirsung.datasets.splits import SPLIT_FILE, read_split
 from wirsung.errors import ConfigError, ManifestError
 from wirsung.training.experiments.cohorts import check_paths, make_data
-from wirsung.training.experiments.definition import DataSource, Experiment
+from wirsung.training.experiments.definition import CaseSet, DataSource, Experiment
+from wirsung.training.experiments.sets import Cohorts
 
 
 def experiment(**data):
@@ -61,3 +64,18 @@ def test_a_case_that_can_not_be_made_is_named(phantoms, tmp_path):
     image.write_bytes(b"no image")
     with pytest.raises(ManifestError, match=f"catalog, case {image.parent.name}"):
         make_data(experiment(b=DataSource()), tmp_path / "out", {"b": phantoms}, 1)
+
+
+def test_an_unpacked_source_is_imported_and_cases_without_labels_are_in_no_set(imported, tmp_path):
+    imported("msd-pancreas")
+    sets = {"learn": CaseSet("m"), "test": CaseSet("m", "test")}
+    made = replace(experiment(m=DataSource(source="msd-pancreas")), sets=sets)
+    make_data(made, tmp_path / "out", {"m": tmp_path / "raw"}, 1)
+    dataset = Dataset.open(tmp_path / "out" / "m")
+    assert dataset.description.source == "msd-pancreas"
+    assert has_fingerprints(dataset.root)
+    assert [case.subset for case in dataset.cases] == ["train", "test"]
+    cohorts = Cohorts(made, tmp_path / "out")
+    assert len(cohorts.members("learn", 0)) == 1
+    with pytest.raises(ConfigError, match=r"sets.test has no case"):
+        cohorts.members("test", 0)

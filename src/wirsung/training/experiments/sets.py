@@ -32,7 +32,9 @@ class Cohorts:
         for name in experiment.data:
             dataset = Dataset.open(folder / name)
             rows = manifest_rows(dataset)
-            self._members[name] = [Member(name, dataset.case(row.case), row) for row in rows]
+            found = (Member(name, dataset.case(row.case), row) for row in rows)
+            # Nobody can learn from a challenge's test cases without labels, nor be scored on them.
+            self._members[name] = [member for member in found if member.case.has_labels]
             self._sides[name] = _sides(dataset)
         real = [name for name, source in experiment.data.items() if source.phantom is None]
         self._tested_patients = {
