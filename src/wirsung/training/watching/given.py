@@ -56,8 +56,7 @@ def _batch(plans: Plans) -> Iterator[tuple[str, str]]:
     patches = plans.configuration(CONFIGURATION).batch_size
     yield "Batch", f"{patches} patches. {size.reason}" if size else f"{patches} patches."
     if lesion is not None:
-        share = f"{lesion.fraction:.0%} of the patches. " if lesion.fraction else ""
-        yield "Centred on the lesion", f"{share}{lesion.reason}"
+        yield "Centred on the lesion", lesion.reason
 
 
 def _classes(job: "Job") -> str:
