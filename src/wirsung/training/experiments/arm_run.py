@@ -47,6 +47,8 @@ class ArmTask:
     """Ids of what is learnt from."""
     tumours: int | None
     """Of the cases, those with a tumour."""
+    processes: int = 1
+    """That prepare, augment and score."""
 
     @property
     def key(self) -> str:
@@ -120,7 +122,7 @@ def _train(task: ArmTask, model: Path) -> tuple[float, int]:
         "fold": "all",
         "seed": task.seed,
         "device": task.device,
-        "workers": 1,
+        "workers": task.processes,
     }
     settings: TrainSettings = settings_of(TrainSettings, task.train, f"arm {task.arm}", given=given)
     train(settings)
@@ -168,7 +170,13 @@ def _test(task: ArmTask, name: str, model: Path) -> dict[str, Any]:
         EvaluateSettings,
         task.evaluate,
         "evaluate",
-        given={"reference": task.tests[name], "prediction": predictions, "out": scores, "page": False},
+        given={
+            "reference": task.tests[name],
+            "prediction": predictions,
+            "out": scores,
+            "page": False,
+            "workers": task.processes,
+        },
     )
     made = evaluate(chosen)
     _all_well(made.outcomes, name)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from wirsung.compute.atomic import write_json, write_text
-from wirsung.compute.cases import Outcome, map_cases
+from wirsung.compute.cases import Outcome, default_workers, map_cases
 from wirsung.errors import ConfigError, near_names
 from wirsung.training.experiments.arm_run import ArmTask, read_done, run_arm
 from wirsung.training.experiments.cohorts import check_paths, make_data
@@ -97,6 +97,7 @@ def _tasks(made: Experiment, settings: ExperimentSettings) -> dict[str, ArmTask]
     """Every arm and seed, with its cases as datasets."""
     data, out = settings.out / "data", settings.out
     cohorts = Cohorts(made, data)
+    processes = _processes(settings)
     tests = {
         name: make_view(out / "cases" / f"test-{name}", cohorts.members(name, 0), data)
         for name in dict.fromkeys(test for arm in made.arms.values() for test in arm.test)
@@ -121,8 +122,17 @@ def _tasks(made: Experiment, settings: ExperimentSettings) -> dict[str, ArmTask]
                 device=settings.device,
                 cases=ids,
                 tumours=tumours_of(members),
+                processes=processes,
             )
     return found
+
+
+def _processes(settings: ExperimentSettings) -> int:
+    """Of each run: its share of the cores beside a GPU; one on a CPU, where the network needs the cores."""
+    from wirsung.models.device import choose_device
+
+    is_cpu = choose_device(settings.device).type == "cpu"
+    return 1 if is_cpu else max(1, default_workers() // settings.workers)
 
 
 def _run(tasks: Mapping[str, ArmTask], workers: int) -> list[Outcome[Any]]:

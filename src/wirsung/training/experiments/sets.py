@@ -50,7 +50,7 @@ class Cohorts:
 
         Args:
             name: Of the set.
-            seed: Which subset is drawn, where the set is one.
+            seed: Which subset is drawn, where the set is one; a test is the same for every seed, drawn with 0.
 
         Raises:
             ConfigError: A centre is unknown, or the set has fewer cases than its subset needs.
@@ -80,7 +80,7 @@ class Cohorts:
         found = [member for name in arm.learn for member in self.members(name, seed)]
         learnt = {(member.data, member.case.id): member for member in found}
         for test in arm.test:
-            for member in self.members(test, seed):
+            for member in self.members(test, 0):
                 self._check_apart(member, learnt, f"{' and '.join(arm.learn)} and sets.{test}")
         return tuple(learnt[key] for key in sorted(learnt))
 
