@@ -50,7 +50,7 @@ class Cohorts:
 
         Args:
             name: Of the set.
-            seed: Which subset is drawn, where the set is one; a test is the same for every seed, drawn with 0.
+            seed: Which subset is drawn, where the set is one. A test is the same for all seeds: with 0.
 
         Raises:
             ConfigError: A centre is unknown, or the set has fewer cases than its subset needs.
