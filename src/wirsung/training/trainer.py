@@ -3,7 +3,6 @@
 import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter, time
 from typing import Any, Self
@@ -26,6 +25,7 @@ from wirsung.training.checkpoints import (
     read_place,
     write_checkpoint,
 )
+from wirsung.training.history import history_of
 from wirsung.training.job import Job
 from wirsung.training.lesion_centring import centre_on_lesion
 from wirsung.training.loading import BatchLoader, NumberedBatches
@@ -204,16 +204,20 @@ class Trainer(NnUNetTrainer):  # type: ignore[misc] # nnU-Net has no types
             WirsungError: The loss is not a number; the last checkpoint is kept.
         """
         self.on_train_start()
-        for watcher in self.watchers:
-            watcher.started(self)
-        self.clock.saved()
-        while self.current_epoch < self.num_epochs:
-            self._train_epoch()
-            with torch.no_grad():
-                self._validate_epoch()
-            with self.clock.timed():
-                self.on_epoch_end()
-        self.on_train_end()
+        try:
+            for watcher in self.watchers:
+                watcher.started(self)
+            self.clock.saved()
+            while self.current_epoch < self.num_epochs:
+                self._train_epoch()
+                with torch.no_grad():
+                    self._validate_epoch()
+                with self.clock.timed():
+                    self.on_epoch_end()
+            self.on_train_end()
+        finally:
+            self.dataloader_train.close()
+            self.dataloader_val.close()
 
     def _train_epoch(self) -> None:
         self.on_epoch_start()
@@ -376,11 +380,7 @@ class Trainer(NnUNetTrainer):  # type: ignore[misc] # nnU-Net has no types
 
     def write_history(self) -> None:
         """The course of the training as `history.json`."""
-        kept = ("train_losses", "val_losses", "mean_fg_dice", "lrs")
-        course = {key: [_number(value) for value in self.logger.get_value(key, step=None)] for key in kept}
-        # Which epoch was the best, and by which class's score.
-        best = None if self.best.best is None else asdict(self.best.best)
-        write_json(self.job.folder / HISTORY, {"schema": 1, **course, "best": best})
+        write_json(self.job.folder / HISTORY, history_of(self.logger, self.best))
 
 
 # nnU-Net finds the trainer of a checkpoint by this name, and must find its own.
@@ -389,9 +389,3 @@ Trainer.__name__ = "nnUNetTrainer"
 
 def _channels_last(_: torch.nn.Module, inputs: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
     return tuple(item.contiguous(memory_format=torch.channels_last_3d) for item in inputs)
-
-
-def _number(value: object) -> float | None:
-    """For JSON, which has no NaN."""
-    number = float(value)  # type: ignore[arg-type]
-    return number if np.isfinite(number) else None
