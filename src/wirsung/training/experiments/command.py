@@ -4,16 +4,20 @@ import shlex
 
 from wirsung.training.experiments.settings import ExperimentSettings
 
+_SHIPPED = ("configs", "experiments")
+
 
 def command_of(settings: ExperimentSettings) -> str:
-    """The command line, without folders of data, which may name people.
+    """The command line, without other folders, which may name people.
 
     Example:
         >>> from pathlib import Path
         >>> command_of(ExperimentSettings(Path("configs/scaling.toml"), Path("/home/me/out"), size="full"))
-        'wirsung experiment configs/scaling.toml OUT --size full'
+        'wirsung experiment scaling.toml OUT --size full'
     """
-    words = ["wirsung", "experiment", f"{settings.experiment.parent.name}/{settings.experiment.name}", "OUT"]
+    parts = settings.experiment.parts
+    file = "/".join(parts[-3:]) if parts[-3:-1] == _SHIPPED else parts[-1]
+    words = ["wirsung", "experiment", file, "OUT"]
     words += ["--size", settings.size]
     if settings.seeds is not None:
         words += ["--seeds", str(settings.seeds)]

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from wirsung.evaluation.compare_pictures import p_cell
@@ -118,20 +119,18 @@ def _answer_table(answers: Sequence[Answer]) -> Table:
         rows.append(
             (
                 item.question,
-                measure_title(item.measure),
-                item.expect,
+                item.verdict,
+                Cell(item.expect, note=measure_title(item.measure)),
                 Cell(signed(found.difference, _DIGITS), _order(found.difference), interval) if found else "–",
                 Cell.number(math.nan if item.paper is None else item.paper, _DIGITS),
-                p_cell(item.p),
-                item.test or "–",
+                replace(p_cell(item.p), note=item.test),
                 Cell(str(found.cases), float(found.cases)) if found else "–",
                 Cell(str(item.left_out), float(item.left_out)),
-                item.verdict,
             )
         )
-    columns = ("question", "measure", "expected", "difference", "paper's", "p", "test", "cases", "left out")
+    columns = ("question", "verdict", "expected", "difference", "paper's", "p", "cases", "left out")
     caption = "Second arm minus first on the same cases; the interval gives the verdict."
-    return Table((*columns, "verdict"), tuple(rows), caption)
+    return Table(columns, tuple(rows), caption)
 
 
 def _paper(results: Results) -> Iterator[Section]:
@@ -247,7 +246,8 @@ def _definitions(results: Results) -> Iterator[tuple[str, str]]:
     yield (
         "Agrees",
         "The interval of the difference lies wholly on the side that the paper leads one to expect; does not "
-        "agree: wholly on the other; within the noise: it holds 0, so the runs can't tell.",
+        "agree: wholly on the other; within the noise: it holds 0, so the runs can't tell. Not adjusted for "
+        "the number of questions.",
     )
     yield (
         "p",
