@@ -21,6 +21,6 @@ def command_of(settings: ExperimentSettings) -> str:
     words += ["--size", settings.size]
     if settings.seeds is not None:
         words += ["--seeds", str(settings.seeds)]
-    for name in settings.paths():
-        words += ["--data", f"{name}=PATH"]
+    if settings.data:
+        words += ["--data", *(f"{name}=PATH" for name in settings.paths())]
     return shlex.join(words)

@@ -26,7 +26,7 @@ class ExperimentSettings:
     only: tuple[str, ...] = ()
     """Only these arms; the page shows the others where they are done already."""
     data: tuple[str, ...] = ()
-    """Where the file's data lie, as NAME=PATH: a dataset, or the source's folder as it was unpacked."""
+    """Where the file's data lie, each as NAME=PATH after one --data: a dataset, or the unpacked source."""
     device: str = "auto"
     """auto, cpu, cuda or mps; auto takes the GPU where there is one."""
     workers: int = 1
