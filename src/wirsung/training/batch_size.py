@@ -128,8 +128,8 @@ def settled_lesion(table: Mapping[str, Any], preset: Preset) -> LesionPatches:
         return LesionPatches(0.0, name, label, "The preset draws patches as nnU-Net does.")
     classes = len(table["labels"]) - 1
     reason = (
-        f"{preset.lesion:.0%} of the patches are centred on {name}, in a case that has it; nnU-Net centres one "
-        f"forced patch in {classes} on it, and only where the case that was drawn has it."
+        f"{preset.lesion:.0%} of the patches are centred on {name}, in a case that has it; nnU-Net centres "
+        f"one forced patch in {classes} on it, and only where the case that was drawn has it."
     )
     return LesionPatches(preset.lesion, name, label, reason)
 

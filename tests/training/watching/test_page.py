@@ -82,6 +82,8 @@ def test_the_page_reads_itself_anew_until_the_training_is_finished(finished):
     assert "running" in pages[0]
     assert "0 of 3 epochs" in pages[0]
     assert "batch 1 of 2" in pages[1]
+    assert "Loss, batch by batch." in pages[2]
+    assert "Loss, batch by batch." not in pages[-1]
     assert "3 of 3 epochs. The training is finished." in pages[-1]
 
 

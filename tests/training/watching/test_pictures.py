@@ -12,6 +12,7 @@ from wirsung.training import learning
 from wirsung.training.trainer import Trainer
 from wirsung.training.watching.events import Epoch
 from wirsung.training.watching.pictures import INDEX_FILE, Pictures, drawn, predicted
+from wirsung.training.watching.shown_case import ShownCase
 from wirsung.training.workspace import Workspace, silence
 
 PATCH = (16, 16, 16)
@@ -91,6 +92,16 @@ def test_a_picture_says_how_well_the_prediction_fits(trainer):
     assert "pancreas 0.00" in nothing.caption
     assert base64.b64decode(nothing.data_uri.partition(",")[2]).startswith(b"\xff\xd8")  # JPEG
     assert nothing.data_uri != exact.data_uri
+
+
+def test_what_is_predicted_everywhere_is_said_instead_of_outlined(trainer):
+    labels = np.zeros((8, 8, 8), np.int16)
+    labels[2:4, 2:4, 2:4] = 3
+    case = ShownCase("a", np.zeros((1, 8, 8, 8), np.float32), labels, {"pancreas": (3,)})
+    plans = trainer.job.plans
+    found = drawn(case, np.full(labels.shape, 3, np.uint8), plans, 0)
+    assert found.caption.endswith("The pancreas is predicted in 100% of it, so without an outline.")
+    assert drawn(case, labels.astype(np.uint8), plans, 0).caption.endswith("pancreas 1.00.")
 
 
 def epoch(number):

@@ -8,6 +8,9 @@ from statistics import fmean, median
 from wirsung.training.watching.events import Epoch, Step
 from wirsung.training.watching.journal import Entry
 
+FEWEST = 2
+"""Epochs that make a curve."""
+
 _RECENT = 5
 """Epochs whose mean says how long the next ones take."""
 
@@ -34,6 +37,8 @@ class Course:
     """Of the epoch that runs."""
     step_s: list[float] = field(default_factory=list)
     """Of each epoch that ended, the median duration of a step; NaN where it is not known."""
+    first_losses: list[float] = field(default_factory=list)
+    """Of the batches of the first two epochs, which make no curve yet."""
 
     @classmethod
     def of(cls, entries: Sequence[Entry], epochs: int, iterations: int) -> "Course":
@@ -47,6 +52,8 @@ class Course:
         """One more."""
         if isinstance(event, Step):
             self.steps.append(event)
+            if len(self.rows) < FEWEST:
+                self.first_losses.append(event.loss)
             return
         self.rows.append(event)
         self.step_s.append(median(step.duration_s for step in self.steps) if self.steps else math.nan)

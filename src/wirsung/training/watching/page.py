@@ -24,7 +24,7 @@ from wirsung.pages.template import (
     write_page,
 )
 from wirsung.training.watching.best import MEAN, BestSoFar, leading_classes
-from wirsung.training.watching.course import Course, words_of
+from wirsung.training.watching.course import FEWEST, Course, words_of
 from wirsung.training.watching.events import Epoch, Step
 from wirsung.training.watching.given import facts_of, title_of
 from wirsung.training.watching.journal import JOURNAL_FILE, read_journal
@@ -77,7 +77,7 @@ class LivePage:
         self._trainer: Trainer | None = None
         self._course = Course(0, 0)
         self._figures: tuple[Picture, ...] = ()
-        self._figures_of = -1
+        self._figures_of = (-1, -1)
         self._written_s = -math.inf
         self._epoch_began_s = now()
 
@@ -114,9 +114,10 @@ class LivePage:
     def _write(self, reason: str) -> None:
         if self._trainer is None:
             return
-        if self._figures_of != len(self._course.rows):
+        drawn_of = (len(self._course.rows), len(self._course.first_losses))
+        if self._figures_of != drawn_of:
             self._figures = tuple(_figures(self._course, leading_classes(self._trainer.job.label_table)))
-            self._figures_of = len(self._course.rows)
+            self._figures_of = drawn_of
         try:
             write_page(self._folder / PAGE_FILE, self._page(self._trainer, reason))
         except WirsungError:
@@ -185,7 +186,15 @@ def _tiles(course: Course, best: BestSoFar, leading: Sequence[str]) -> Iterator[
 
 
 def _figures(course: Course, leading: Sequence[str]) -> Iterator[Picture]:
-    if not course.rows:
+    if len(course.rows) < FEWEST:
+        if len(course.first_losses) > 1:
+            steps = {"": (list(range(1, len(course.first_losses) + 1)), course.first_losses)}
+            yield line_plot(
+                steps,
+                labels=("batch", "loss"),
+                alternative="The loss by batch.",
+                caption="Loss, batch by batch.",
+            )
         return
     across = course.across()
     losses = {

@@ -36,6 +36,8 @@ _COLOURS = {"pancreas": ("#f0e442", "#56b4e9"), "lesion": ("#e69f00", "#ff5fb0")
 _PERCENTILES = (2.0, 99.5)
 """Of the part that is shown, from black to white: it is normalised, each modality in its own way."""
 _JPEG = "image/jpeg"
+_MOST = 0.1
+"""Of the part, predicted as something that has not a fifth of it: what is more is not outlined."""
 
 
 @dataclass(frozen=True)
@@ -148,13 +150,18 @@ def predicted(trainer: "Trainer", image: NDArray[np.float32]) -> NDArray[np.uint
 
 def drawn(case: ShownCase, prediction: NDArray[np.uint8], plans: Plans, epoch: int) -> Picture:
     """The case with the outlines of reference and prediction; through the lesion, where it has one."""
-    contours, scores = [], []
+    contours, scores, everywhere = [], [], []
     shown = _slices(case, plans)
     for name, indices in case.drawn.items():
         masks = [np.isin(labels, indices) for labels in (case.labels, prediction)]
         scores.append(f"{name} {_dice(*masks)}")
         colours = _COLOURS.get(name, _COLOURS["pancreas"])
         for kind, mask, colour in zip(("reference", "prediction"), masks, colours, strict=True):
+            if kind == "prediction" and _is_noise(*masks):
+                everywhere.append(
+                    f" The {name} is predicted in {mask.mean():.0%} of it, so without an outline."
+                )
+                continue
             volume = case.volume(mask, plans)
             kept = volume.with_voxels(volume.voxels & shown)
             contours.append(Contour(f"{name}, {kind}", kept, colour, dashed=kind == "prediction"))
@@ -165,7 +172,7 @@ def drawn(case: ShownCase, prediction: NDArray[np.uint8], plans: Plans, epoch: i
         image=case.volume(case.image[0], plans),
         window=(float(low), float(max(high, low + 1e-3))),
         alternative=f"Validation case {case.name} after epoch {epoch + 1}; {said}.",
-        caption=f"Epoch {epoch + 1}, case {case.name}. {said}.",
+        caption=f"Epoch {epoch + 1}, case {case.name}. {said}.{''.join(everywhere)}",
     )
 
 
@@ -174,6 +181,11 @@ def _slices(case: ShownCase, plans: Plans) -> NDArray[np.bool_]:
     lesion = case.volume(np.isin(case.labels, case.drawn.get("lesion", ())), plans).voxels
     held = np.asarray(lesion.any(axis=(0, 1)), bool)
     return held if held.any() else np.ones_like(held)
+
+
+def _is_noise(reference: NDArray[np.bool_], prediction: NDArray[np.bool_]) -> bool:
+    """Whether a network that knows nothing yet finds it everywhere: thousands of specks to draw around."""
+    return bool(prediction.mean() > _MOST and prediction.sum() > 5 * reference.sum())
 
 
 def _dice(reference: NDArray[np.bool_], prediction: NDArray[np.bool_]) -> str:
