@@ -79,3 +79,31 @@ def test_a_real_dicom_series_is_one_case(shared_data):
     found = find_sources(shared_data / "ct_dicom" / "series")
     assert [source.kind for source in found.values()] == ["dicom"]
     assert list(find_sources(shared_data / "ct_dicom")) == ["series", "totalsegmentator_v2"]
+
+
+def test_files_named_as_nnunets_are_channels_of_a_case(tmp_path):
+    for name in ("a_0000", "a_0001", "b_0000", "b_0001"):
+        write_nifti(tmp_path / f"{name}.nii.gz", VOLUME)
+    with pytest.raises(ManifestError, match=r"case a lacks a_0002.nii.gz, its channel T2"):
+        find_sources(tmp_path, channels=("CT", "T1", "T2"))
+    found = find_sources(tmp_path, channels=("CT", "T1"))
+    assert list(found) == ["a", "b"]
+    assert [path.name for path in found["a"].paths] == ["a_0000.nii.gz", "a_0001.nii.gz"]
+    assert len(found["a"].volumes()) == 2
+    assert list(find_sources(tmp_path / "a_0000.nii.gz", channels=("CT", "T1"))) == ["a"]
+
+
+def test_one_channel_loses_its_number_only_where_all_images_have_it(tmp_path):
+    write_nifti(tmp_path / "a_0000.nii.gz", VOLUME)
+    write_nifti(tmp_path / "b_0000.nii.gz", VOLUME)
+    assert list(find_sources(tmp_path)) == ["a", "b"]
+    write_nifti(tmp_path / "c_0007.nii.gz", VOLUME)
+    assert list(find_sources(tmp_path)) == ["a_0000", "b_0000", "c_0007"]
+
+
+def test_a_folder_of_a_case_gives_the_channels_by_name(tmp_path):
+    for name in ("t1", "t2"):
+        write_nifti(tmp_path / "p1" / f"{name}.nii.gz", VOLUME)
+    found = find_sources(tmp_path, channels=("T2", "T1"))["p1"]
+    assert [path.name for path in found.paths] == ["t2.nii.gz", "t1.nii.gz"]
+    assert find_sources(tmp_path)["p1"].modality == "t1"
