@@ -5,7 +5,7 @@ from wirsung.datasets.manifest import manifest_rows
 from wirsung.datasets.splits import SplitSettings, split
 from wirsung.errors import ConfigError, ManifestError
 from wirsung.training.experiments.definition import Arm, CaseSet, DataSource, Experiment
-from wirsung.training.experiments.sets import Cohorts, make_view, tumours_of
+from wirsung.training.experiments.sets import Cohorts, content_of, make_view, tumours_of
 
 
 def cases(count, prefix="c"):
@@ -118,6 +118,15 @@ def test_a_view_that_is_there_is_kept_and_another_takes_its_place(cohort, tmp_pa
     make_view(root, found.members("test", 0), tmp_path / "data")
     assert not (root / "mark").exists()
     assert [case.id for case in Dataset.open(root).cases] == ["c02", "c05", "c08", "c11"]
+
+
+def test_the_content_changes_with_the_images(make_dataset, tmp_path):
+    root = make_dataset("a", cases(2))
+    sets = {"a": CaseSet("a")}
+    before = content_of(Cohorts(experiment(sets), tmp_path / "data").members("a", 0))
+    assert before == content_of(Cohorts(experiment(sets), tmp_path / "data").members("a", 0))
+    (root / "ImageTr" / "c01" / "ct.nii.gz").write_bytes(b"other")
+    assert before != content_of(Cohorts(experiment(sets), tmp_path / "data").members("a", 0))
 
 
 def test_cases_of_several_datasets_are_named_for_theirs(make_dataset, tmp_path):

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 import time
 from collections.abc import Mapping
@@ -47,13 +48,15 @@ class ArmTask:
     """Ids of what is learnt from."""
     tumours: int | None
     """Of the cases, those with a tumour."""
+    content: str
+    """A hash of what is learnt from and of what tests."""
     processes: int = 1
     """That prepare, augment and score."""
 
     @property
     def key(self) -> str:
-        """Of what the scores depend on, but for the data themselves, which the stages look at."""
-        settings = [self.train, self.predict, self.evaluate, sorted(self.tests), self.cases, self.seed]
+        """Of what the scores depend on."""
+        settings = [self.train, self.predict, self.evaluate, sorted(self.tests), self.content, self.seed]
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 
@@ -128,21 +131,14 @@ def _train(task: ArmTask, model: Path) -> tuple[float, int]:
     train(settings)
     record = read_record(model)
     took = record.folds["all"].duration_s if record else 0.0
-    return took, _count_of(model / "fold_all" / WEIGHTS_FILE)
+    return took, count_of(model / "fold_all" / WEIGHTS_FILE)
 
 
-def _count_of(path: Path) -> int:
+def count_of(path: Path) -> int:
     """How many numbers a safetensors file holds, by its header."""
     with path.open("rb") as file:
         header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-    shapes = [item["shape"] for name, item in header.items() if name != "__metadata__"]
-    total = 0
-    for shape in shapes:
-        size = 1
-        for length in shape:
-            size *= int(length)
-        total += size
-    return total
+    return sum(math.prod(item["shape"]) for name, item in header.items() if name != "__metadata__")
 
 
 def _test(task: ArmTask, name: str, model: Path) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from wirsung.training.experiments.machine import provenance
 from wirsung.training.experiments.page import write_experiment_page
 from wirsung.training.experiments.reading import read_experiment
 from wirsung.training.experiments.results import CallFacts, Results, gather
-from wirsung.training.experiments.sets import Cohorts, make_view, tumours_of
+from wirsung.training.experiments.sets import Cohorts, content_of, make_view, tumours_of
 from wirsung.training.experiments.settings import ExperimentSettings
 from wirsung.training.experiments.tokens import TokenResults, measure_tokens
 
@@ -98,10 +98,10 @@ def _tasks(made: Experiment, settings: ExperimentSettings) -> dict[str, ArmTask]
     data, out = settings.out / "data", settings.out
     cohorts = Cohorts(made, data)
     processes = _processes(settings)
-    tests = {
-        name: make_view(out / "cases" / f"test-{name}", cohorts.members(name, 0), data)
-        for name in dict.fromkeys(test for arm in made.arms.values() for test in arm.test)
-    }
+    names = dict.fromkeys(test for arm in made.arms.values() for test in arm.test)
+    tested = {name: cohorts.members(name, 0) for name in names}
+    tests = {name: make_view(out / "cases" / f"test-{name}", tested[name], data) for name in names}
+    contents = {name: content_of(tested[name]) for name in names}
     found: dict[str, ArmTask] = {}
     # Seed by seed, so that a run that is stopped early has something of every arm.
     for seed in range(made.seeds):
@@ -122,6 +122,7 @@ def _tasks(made: Experiment, settings: ExperimentSettings) -> dict[str, ArmTask]
                 device=settings.device,
                 cases=ids,
                 tumours=tumours_of(members),
+                content=" ".join([content_of(members), *(contents[test] for test in arm.test)]),
                 processes=processes,
             )
     return found

@@ -1,5 +1,7 @@
 """Sets of cases: whose they are, and a dataset of each by links, for the stages to work on."""
 
+import hashlib
+import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,6 +13,7 @@ from wirsung.datasets.manifest import ManifestRow, manifest_rows, write_manifest
 from wirsung.datasets.splits import SPLIT_FILE, read_split, split_rows
 from wirsung.errors import ConfigError, ManifestError, near_names
 from wirsung.training.experiments.definition import Arm, CaseSet, Experiment
+from wirsung.training.reading import state_of
 
 
 @dataclass(frozen=True)
@@ -150,6 +153,16 @@ def tumours_of(members: Sequence[Member]) -> int | None:
     """
     told = [member.row.tumour for member in members]
     return None if None in told else sum(map(bool, told))
+
+
+def content_of(members: Sequence[Member]) -> str:
+    """A hash of the cases' images and labels: of voxels where the manifest knows them, else of files."""
+    told: list[object] = []
+    for member in members:
+        row = member.row
+        known = [row.image_sha256, row.combined_sha256, row.codes_sha256]
+        told.append([member.data, row.case, known if row.image_sha256 else state_of(member.case)])
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 
 def _sides(dataset: Dataset) -> tuple[frozenset[str], frozenset[str]]:
