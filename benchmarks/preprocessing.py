@@ -234,14 +234,23 @@ def seconds(work: Callable[[], Any]) -> float:
 
 def alone(sides: Sides, side: str) -> dict[str, float]:
     """What one side took, in a process of its own, so that its memory is its own too."""
-    command = [sys.executable, __file__, side, str(sides.dataset.parent), str(TRIALS.index(sides.trial))]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    # By -c, so that the processes which it starts in turn import nothing of this file.
+    code = "import sys, preprocessing as it; it.run_alone(*sys.argv[1:])"
+    arguments = (side, str(sides.dataset.parent), str(TRIALS.index(sides.trial)))
+    done = subprocess.run(
+        (sys.executable, "-c", code, *arguments),
+        cwd=Path(__file__).parent,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def run_alone(side: str, folder: Path, trial: Trial) -> None:
+def run_alone(side: str, folder: str, trial: str) -> None:
     """The other end of `alone`."""
-    sides, largest, done = Sides(folder, trial), [0.0], threading.Event()
+    torch.set_num_threads(PROCESSES)
+    sides, largest, done = Sides(Path(folder), TRIALS[int(trial)]), [0.0], threading.Event()
 
     def watch() -> None:
         # The kernel's own record of a child's peak begins with that of its parent, so each is asked itself.
@@ -333,8 +342,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(PROCESSES)
-    if len(sys.argv) > 1:
-        run_alone(sys.argv[1], Path(sys.argv[2]), TRIALS[int(sys.argv[3])])
-    else:
-        main()
+    main()
