@@ -24,6 +24,7 @@ from wirsung.training.presets import PRESETS
 from wirsung.training.run import train
 from wirsung.training.settings import TrainSettings
 from wirsung.training.stopping import TrainingStopped
+from wirsung.training.watching.journal import JOURNAL_FILE, read_journal, steps_of
 from wirsung.training.workspace import Workspace
 
 EPOCHS, ITERATIONS = 3, 4
@@ -273,3 +274,25 @@ def test_weights_that_are_no_numbers_are_never_saved(unbroken):
     kept = read_checkpoint(job.folder / LATEST)
     assert kept["wirsung"]["iteration"] == 2
     assert all(bool(torch.isfinite(tensor).all()) for tensor in kept["network_weights"].values())
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def test_the_journal_of_a_resumed_training_has_the_batches_of_the_unbroken_one(
+    shared_dataset, tmp_path, monkeypatch, device
+):
+    """On a GPU other processes load the batches, and weights differ in their last bits from run to run."""
+    monkeypatch.setenv("nnUNet_compile", "f")
+    small = TrainSettings(shared_dataset, tmp_path / "whole", **{**SMALL, "device": device, "workers": 2})
+    train(small)
+    broken = replace(small, out=tmp_path / "broken")
+    real = learning.watchers_of
+    with monkeypatch.context() as patch:
+        patch.setattr(learning, "watchers_of", lambda job: (*real(job), AfterSteps(5, interrupt)))
+        with pytest.raises(KeyboardInterrupt):
+            train(broken)
+    train(broken)
+    whole, mended = (steps_of(read_journal(item.out / "fold_0" / JOURNAL_FILE)) for item in (small, broken))
+    assert len(whole) == EPOCHS * ITERATIONS
+    placed = [(step.epoch, step.iteration, step.cases, step.learning_rate) for step in whole]
+    assert [(step.epoch, step.iteration, step.cases, step.learning_rate) for step in mended] == placed
+    assert [step.loss for step in mended] == pytest.approx([step.loss for step in whole], abs=2e-2)

@@ -135,3 +135,12 @@ def test_what_two_processes_began_one_can_end(shared_dataset, tmp_path):
     ended = train(replace(settings, gpus=1))
     assert not ended.stopped_at
     assert ended.epochs == 2
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two GPUs")
+def test_two_gpus_share_a_training(shared_dataset, tmp_path, monkeypatch):
+    monkeypatch.setenv("nnUNet_compile", "f")
+    made = train(TrainSettings(shared_dataset, tmp_path / "m", **{**SMALL, "device": "cuda"}))
+    assert made.epochs == 2
+    assert all(bool(torch.isfinite(tensor).all()) for tensor in _weights(made.folder).values())

@@ -1,5 +1,7 @@
 """A fold's training from its latest checkpoint to its end, in one process or shared by several."""
 
+import torch
+
 from wirsung.training.checkpoints import LATEST
 from wirsung.training.job import Job
 from wirsung.training.parallel import shared
@@ -26,6 +28,8 @@ def run(job: Job) -> None:
 
 def learn(job: Job) -> None:
     """Train a fold in this process, which may be one of several."""
+    if job.device.type == "cuda":
+        torch.backends.cudnn.benchmark = True  # as nnU-Net's own command line
     with silence():
         trainer = Trainer.of(job)
         trainer.initialize()
