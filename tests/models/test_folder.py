@@ -35,6 +35,17 @@ def test_a_record_survives_a_round_trip(tmp_path):
     assert read_record(tmp_path) == RECORD
 
 
+def test_the_best_epoch_is_told_and_older_records_know_of_none(tmp_path):
+    best = {"epoch": 812, "of": "pancreatic_lesion", "score": 0.5, "mean": 0.75}
+    told = replace(RECORD, folds={"0": replace(RECORD.folds["0"], best=best)})
+    write_record(tmp_path, told)
+    assert read_record(tmp_path) == told
+    content = json.loads((tmp_path / "wirsung.json").read_text())
+    del content["folds"]["0"]["best"]
+    (tmp_path / "wirsung.json").write_text(json.dumps(content))
+    assert read_record(tmp_path) == RECORD
+
+
 def test_a_folder_of_nnunet_has_no_record(tmp_path):
     assert read_record(tmp_path) is None
 

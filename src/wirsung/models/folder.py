@@ -43,6 +43,8 @@ class FoldRecord:
     duration_s: float
     """Of the call that finished it."""
     weights_sha256: str
+    best: Mapping[str, Any] | None = None
+    """Which epoch was the best, and by which class's score; None where nothing was scored."""
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,7 @@ def _record(content: Mapping[str, Any]) -> Record:
             int(row["epochs"]),
             float(row["duration_s"]),
             str(row["weights_sha256"]),
+            dict(row["best"]) if row.get("best") else None,
         )
         for name, row in content["folds"].items()
     }

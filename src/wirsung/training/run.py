@@ -112,11 +112,19 @@ def train(settings: TrainSettings) -> Trained:
     except TrainingStopped as stopped:
         return _stopped(settings, inputs, stopped, time.monotonic() - started_s)
     duration_s = time.monotonic() - started_s
-    own = FoldRecord(
-        inputs.fold.train, inputs.fold.validation, inputs.fold_key, epochs, round(duration_s, 1), sha256
-    )
+    learnt, held_out = inputs.fold.train, inputs.fold.validation
+    best = _best_of(fold_folder(settings.out, name))
+    own = FoldRecord(learnt, held_out, inputs.fold_key, epochs, round(duration_s, 1), sha256, best)
     write_record(settings.out, replace(_record(settings, inputs), folds={**kept, name: own}))
     return Trained(settings.out, name, len(own.train), epochs, duration_s, skipped=False)
+
+
+def _best_of(folder: Path) -> dict[str, Any] | None:
+    """Which epoch was the best, and by which class; what the training wrote of it."""
+    from wirsung.training.trainer import HISTORY
+
+    found: dict[str, Any] | None = content_of(folder / HISTORY).get("best")
+    return found
 
 
 def _stopped(settings: TrainSettings, inputs: Inputs, stopped: TrainingStopped, duration_s: float) -> Trained:
