@@ -56,3 +56,15 @@ def test_keys_of_models_trained_before_still_stand():
     """As version 0.1 wrote them for these settings; another key would train every model anew."""
     assert plan_key(SETTINGS, (), {"background": 0}).startswith("cbcab22456c7")
     assert fold_key(SETTINGS, "plans", FOLD).startswith("efe852082f1c")
+
+
+def test_an_own_scheme_is_what_its_file_says_wherever_it_lies(tmp_path):
+    text = 'schema = 1\nname = "own"\nclasses = [{ value = 1, name = "gland", structures = ["pancreas"] }]\n'
+    (tmp_path / "other").mkdir()
+    first, moved = tmp_path / "own.toml", tmp_path / "other" / "mine.toml"
+    first.write_text(text)
+    moved.write_text(text)
+    key = plan_key(replace(SETTINGS, scheme=str(first)), (), {})
+    assert plan_key(replace(SETTINGS, scheme=str(moved)), (), {}) == key
+    moved.write_text(text.replace("pancreas", "liver"))
+    assert plan_key(replace(SETTINGS, scheme=str(moved)), (), {}) != key

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from wirsung.anatomy.schemes import scheme
 from wirsung.datasets.layout import Case
 from wirsung.datasets.splits import Fold
 from wirsung.training.presets import preset_of
@@ -27,7 +28,7 @@ _PLANNING = ("finest_mm", "patch", "batch_size", "smallest_batch", "features", "
 def planning_of(settings: TrainSettings) -> dict[str, Any]:
     """What of the settings the plans depend on, as JSON holds it, to tell what differs."""
     preset = preset_of(settings)
-    said = {"network": settings.network, "scheme": settings.scheme}
+    said = {"network": settings.network, "scheme": scheme(settings.scheme).name}
     content: dict[str, Any] = json.loads(
         json.dumps(said | {name: getattr(preset, name) for name in _PLANNING})
     )
@@ -38,7 +39,7 @@ def plan_key(settings: TrainSettings, cases: Sequence[Case], labels: Mapping[str
     """What the plans depend on: the cases' files, the classes, the network and how the preset plans."""
     preset = preset_of(settings)
     planning: list[object] = [preset.memory_gb, preset.features, preset.finest_mm]
-    planning += [settings.network, settings.scheme]
+    planning += [settings.network, _scheme_of(settings)]
     # Left out where they are not said, so that older keys stand.
     if preset.patch is not None:
         planning.append(preset.patch)
@@ -60,6 +61,14 @@ def fold_key(settings: TrainSettings, plans: str, fold: Fold) -> str:
         if preset[name] == silent:
             del preset[name]
     return _sha256([plans, preset, settings.seed, fold.train, fold.validation])
+
+
+def _scheme_of(settings: TrainSettings) -> object:
+    """A built-in scheme by its name; an own one by what its file says, wherever the file lies."""
+    if not settings.scheme.endswith(".toml"):
+        return settings.scheme
+    own = scheme(settings.scheme)
+    return [own.name, [[item.value, item.name, list(item.structures)] for item in own.classes]]
 
 
 def _sha256(content: object) -> str:
