@@ -71,7 +71,10 @@ def predict(settings: PredictSettings) -> list[Outcome[Predicted]]:
     predictor = Predictor.load(settings.model, how=how_of(settings))
     sources = find_sources(settings.source, settings.split, fold, channels=predictor.channels)
     if settings.lesion_probability and not predictor.finds_lesions:
-        msg = f"{settings.model} has no class {settings.lesion}. Leave --lesion-probability out."
+        msg = (
+            f"{settings.model} has no class {settings.lesion}. Say with --lesion which of its classes is the "
+            "lesion, or leave --lesion-probability out."
+        )
         raise ConfigError(msg)
     job = _Job(settings, predictor)
     outcomes = []

@@ -115,8 +115,11 @@ class _Window:
     def __init__(self, tiling: Tiling, shape: Shape, device: torch.device) -> None:
         self.tiling, self.first = tiling, 0
         rows = min(tiling.patch[0], shape[0]) + 1
-        # The outputs of one place side by side: so do networks on a CPU answer, and so is exported.
-        self.total = torch.zeros((rows, *shape[1:], tiling.outputs), device=device).permute(3, 0, 1, 2)
+        if device.type == "cpu":
+            # The outputs of one place side by side: so do networks on a CPU answer, and so is exported.
+            self.total = torch.zeros((rows, *shape[1:], tiling.outputs)).permute(3, 0, 1, 2)
+        else:
+            self.total = torch.zeros((tiling.outputs, rows, *shape[1:]), device=device)
         self.weights = torch.zeros((rows, *shape[1:]), device=device)
         self.weight = gaussian(tiling.patch).to(device)
 
