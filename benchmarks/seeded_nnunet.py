@@ -1,9 +1,9 @@
 """nnU-Net's own command line, `nnUNetv2_train`, with its own trainer but for the seed, no option there.
 
-Nothing of the trainer is changed but where the random numbers start and how long it trains; its last
-validation, of whole cases, is left out, as no loss comes from it. The seeded trainer takes the place of
-nnU-Net's in its module: under a name of its own it would be looked up by importing every trainer there is,
-and some need a torchvision that fits torch.
+Nothing of the trainer is changed but where the random numbers start and how long it trains and validates; its
+last validation, of whole cases, is left out, as no loss of a step comes from it. The seeded trainer takes the
+place of nnU-Net's in its module: under a name of its own it would be looked up by importing every trainer
+there is, and some need a torchvision that fits torch.
 
     python benchmarks/seeded_nnunet.py DATASET CONFIGURATION FOLD -device cpu
 """
@@ -36,6 +36,7 @@ class SeededTrainer(module.nnUNetTrainer):  # type: ignore[misc] # nnU-Net has n
     ) -> None:
         super().__init__(plans, configuration, fold, dataset_json, device)
         self.num_epochs, self.num_iterations_per_epoch = EPOCHS, ITERATIONS
+        self.num_val_iterations_per_epoch = 2
         self._losses: list[float] = []
 
     def initialize(self) -> None:
