@@ -166,3 +166,13 @@ def test_a_picture_that_fails_ends_no_training(trainer, tmp_path):
     pictures.epoch(trainer, epoch(0))
     assert pictures.shots == ()
     assert pictures.obstacle.startswith("No picture of epoch 1: ")
+
+
+def test_a_case_that_can_not_be_read_ends_no_training(trainer, tmp_path):
+    missing = replace(trainer.job.cases, validation=("nobody",))
+    trainer.job = replace(trainer.job, cases=missing)
+    pictures = Pictures(tmp_path, 1, now=lambda: 0.0)
+    pictures.started(trainer)
+    pictures.epoch(trainer, epoch(0))
+    assert pictures.shots == ()
+    assert pictures.obstacle.startswith("No pictures: ")

@@ -76,7 +76,10 @@ class Pictures:
         self.shots = tuple(shot for shot in _read_index(self._folder) if shot.epoch < trainer.current_epoch)
         patch = trainer.job.plans.configuration(CONFIGURATION).patch_size
         folder = Path(trainer.preprocessed_dataset_folder)
-        self._case = shown_case(folder, trainer.job.cases.validation, trainer.job.label_table, patch)
+        try:
+            self._case = shown_case(folder, trainer.job.cases.validation, trainer.job.label_table, patch)
+        except (WirsungError, OSError, RuntimeError) as error:
+            self.obstacle = f"No pictures: {error}"
 
     def step(self, event: Step) -> None:
         """Nothing."""
