@@ -218,8 +218,10 @@ class _CellPainter:
         paint_labels(samples, codes, grid, how.meaning.regions, canvas)
         if self.shares is not None and how.wanted is not None:
             lines = np.empty((self.outputs + 2, width), np.float32)
-            coarse, bits = np.empty(samples.shape[2], np.float32), np.empty(width, np.int32)
-            share = Share(self.shares[inside], how.wanted, lines, axis_x.weights, coarse, bits)
+            coarse, bits = np.empty(samples.shape[2:], np.float32), np.empty(width, np.int32)
+            voxels = axis_x.cells[:, 3] - axis_x.cells[:, 2]
+            below, above = (np.repeat(axis_x.cells[:, side], voxels) for side in (0, 1))
+            share = Share(self.shares[inside], how.wanted, lines, axis_x.weights, below, above, coarse, bits)
             paint_probability(samples, grid, how.meaning.regions, share)
 
 

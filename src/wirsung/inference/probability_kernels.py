@@ -34,9 +34,13 @@ class Share(NamedTuple):
     lines: NDArray[np.float32]
     """Room for two lines along x more than there are outputs."""
     weights: NDArray[np.float32]
-    """Of the grid along x."""
+    """Of the upper sample, one a voxel along x."""
+    below: NDArray[np.int64]
+    """The lower sample of each voxel along x."""
+    above: NDArray[np.int64]
+    """The upper one."""
     coarse: NDArray[np.float32]
-    """Room for a line of samples."""
+    """(sample, output), room for a line of samples."""
     bits: NDArray[np.int32]
     """Room for a line along x."""
 
@@ -85,10 +89,10 @@ def _paint_row(
         for y in range(cy[2], cy[3]):
             line = share.shares[z, y, grid.x.cells[0, 2] : grid.x.cells[-1, 3]]
             weights = grid.z.weights[z], grid.y.weights[y]
+            _mix_rows(logits, row, weights, share)
             for index in range(logits.shape[3]):
-                cells = grid.x.cells[reach.cells[index, 0] : reach.cells[index, 1]]
-                if len(cells):
-                    _lerp(logits[..., index], row, weights, cells, share.lines[index], share)
+                first, stop = _voxels(grid, reach, index)
+                _mix_samples(index, first, stop, share)
             if regions:
                 _sigmoid(share.lines[share.wanted], line, share.bits)
             else:
@@ -118,25 +122,27 @@ def _voxels(grid: Grid, reach: Reach, index: int) -> tuple[int, int]:
 
 
 @compiled
-def _lerp(
-    samples: NDArray[np.float32],
-    row: Row,
-    weights: tuple[np.float32, np.float32],
-    cells: NDArray[np.int64],
-    fine: NDArray[np.float32],
-    share: Share,
+def _mix_rows(
+    logits: NDArray[np.float32], row: Row, weights: tuple[np.float32, np.float32], share: Share
 ) -> None:
-    """One class, interpolated to a fine line along x within some cells."""
+    """All outputs, interpolated along z and y to one line of samples."""
     (cz, cy), (wz, wy), coarse = row, weights, share.coarse
-    for x in range(cells[0, 0], cells[-1, 1] + 1):
-        a, b = samples[cz[0], cy[0], x], samples[cz[0], cy[1], x]
-        a += wz * (samples[cz[1], cy[0], x] - a)
-        b += wz * (samples[cz[1], cy[1], x] - b)
-        coarse[x] = a + wy * (b - a)
-    for cx in cells:
-        left, step = coarse[cx[0]], coarse[cx[1]] - coarse[cx[0]]
-        for x in range(cx[2], cx[3]):
-            fine[x] = left + share.weights[x] * step
+    z0, z1, y0, y1 = cz[0], cz[1], cy[0], cy[1]
+    for x in range(logits.shape[2]):
+        for index in range(logits.shape[3]):
+            a, b = logits[z0, y0, x, index], logits[z0, y1, x, index]
+            a += wz * (logits[z1, y0, x, index] - a)
+            b += wz * (logits[z1, y1, x, index] - b)
+            coarse[x, index] = a + wy * (b - a)
+
+
+@compiled
+def _mix_samples(index: int, first: int, stop: int, share: Share) -> None:
+    """One output, interpolated along x to some voxels of a fine line."""
+    coarse, line = share.coarse, share.lines[index]
+    for x in range(first, stop):
+        left = coarse[share.below[x], index]
+        line[x] = left + share.weights[x] * (coarse[share.above[x], index] - left)
 
 
 @compiled
