@@ -150,7 +150,7 @@ def test_a_training_that_stopped_goes_on_with_one_journal_and_one_page(finished,
     assert [step.cases for step in steps_of(ours)] == [step.cases for step in steps_of(unbroken)]
     for one, other in zip(epochs_of(ours), epochs_of(unbroken), strict=True):
         assert dict(one.pseudo_dice) == pytest.approx(dict(other.pseudo_dice), nan_ok=True)
-    best = re.compile(r"Best epoch so far</span><strong>(\d)</strong><span class=\"note\">(.*?)</span>")
+    best = re.compile(r"Best epoch</span><strong>(\d)</strong><span class=\"note\">(.*?)</span>")
     assert best.search(pages[-1]).groups() == best.search(whole_pages[-1]).groups()
     kept = [json.loads((path / "history.json").read_text())["best"] for path in (folder, whole)]
     assert kept[0] == kept[1]

@@ -179,7 +179,7 @@ def _tiles(course: Course, best: BestSoFar, leading: Sequence[str]) -> Iterator[
         yield Tile("Loss", Cell.number(course.steps[-1].loss, 3).text, "of the last batch")
     if best.best is not None:
         of = "the mean" if best.best.of == MEAN else _words(best.best.of)
-        yield Tile("Best epoch so far", str(best.best.epoch + 1), f"{of} {best.best.score:.3f}, smoothed")
+        yield Tile("Best epoch", str(best.best.epoch + 1), f"{of} {best.best.score:.3f}, smoothed")
     duration_s = course.step_s[-1] if course.step_s else math.nan
     if not math.isnan(duration_s):
         yield Tile("A step", f"{duration_s:.2f} s", "the median of the last epoch")
