@@ -1,7 +1,5 @@
 """Label maps held against nnUNetPredictor of the pinned nnunetv2, from the same weights."""
 
-import itertools
-
 import numpy as np
 import pytest
 from tests.inference import nnunets
@@ -139,7 +137,14 @@ def test_two_channels_with_nothing_around_the_body(trained, tmp_path):
 
 @pytest.mark.parametrize(
     ("reader", "codes"),
-    list(itertools.product(("NibabelIOWithReorient", "SimpleITKIO"), ("LPS", "SAR", "PIL"))),
+    [
+        ("NibabelIOWithReorient", "SAR"),
+        ("SimpleITKIO", "PIL"),
+        pytest.param("NibabelIOWithReorient", "LPS", marks=pytest.mark.slow),
+        pytest.param("NibabelIOWithReorient", "PIL", marks=pytest.mark.slow),
+        pytest.param("SimpleITKIO", "LPS", marks=pytest.mark.slow),
+        pytest.param("SimpleITKIO", "SAR", marks=pytest.mark.slow),
+    ],
 )
 def test_files_in_any_axis_order_through_nnunets_own_readers(trained, tmp_path, reader, codes):
     from nnunetv2.imageio.nibabel_reader_writer import NibabelIOWithReorient
