@@ -4,11 +4,13 @@ It measures nothing. Give it the OUT folders of wirsung experiment; the tables o
 are made from all benchmarks/results/experiment_*.json, so that no number there is typed.
 
     .venv/bin/python benchmarks/experiments.py OUT...
+    .venv/bin/python benchmarks/experiments.py OUT --attempt "480 steps"    beside what is there already
     .venv/bin/python benchmarks/experiments.py            the tables alone
 """
 
 import argparse
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +25,15 @@ def main() -> None:
     """Bring results in, then write the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path, nargs="*")
-    for folder in parser.parse_args().out:
+    parser.add_argument("--attempt", default="", help="what was tried in other settings than the file's")
+    asked = parser.parse_args()
+    for folder in asked.out:
         content = json.loads((folder / "results.json").read_text(encoding="utf-8"))
         name = content["experiment"].replace("-", "_")
         suffix = "" if content["size"] == "cpu" else f"_{content['size']}"
+        if asked.attempt:
+            content["attempt"] = asked.attempt
+            suffix += "_" + re.sub(r"[^a-z0-9]+", "_", asked.attempt.lower())
         path = RESULTS / f"experiment_{name}{suffix}.json"
         path.write_text(json.dumps(small(content), indent=1) + "\n", encoding="utf-8")
         print(path.relative_to(ROOT))
@@ -41,9 +48,11 @@ def main() -> None:
 def known() -> list[Path]:
     """The experiments in the order of the docs, others after them."""
     order = ("scaling", "classes", "networks", "cross_centre", "cross_modality", "attention")
-    found = {path.stem.removeprefix("experiment_"): path for path in RESULTS.glob("experiment_*.json")}
-    names = [name for name in order if name in found] + sorted(set(found) - set(order))
-    made = (found[name] for name in names)
+    found = {
+        path.stem.removeprefix("experiment_"): path for path in sorted(RESULTS.glob("experiment_*.json"))
+    }
+    place = {name: next((i for i, one in enumerate(order) if name.startswith(one)), 99) for name in found}
+    made = (found[name] for name in sorted(found, key=lambda name: (place[name], name)))
     return [path for path in made if "title" in json.loads(path.read_text(encoding="utf-8"))]
 
 
@@ -58,7 +67,8 @@ def small(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
 
 def section(found: dict[str, Any]) -> str:
     """One experiment: when, where, its table and its answers."""
-    lines = [f"## {found['title']}", "", f"`{found['command']}`", "", when(found)]
+    attempt = f" (another setting: {found['attempt']})" if "attempt" in found else ""
+    lines = [f"## {found['title']}{attempt}", "", f"`{found['command']}`", "", when(found)]
     if "calls" in found:
         return "\n".join([*lines, "", *token_table(found), "", *(f"- {said}" for said in found["sentences"])])
     lines += ["", *arm_table(found), ""]
