@@ -23,6 +23,8 @@ PANTS = (
     ModelClass(5, 14, "liver"),
 )
 
+NUMBERS = {item.index: item.value for item in PANTS}
+
 
 def line(*values):
     """One row of voxels."""
@@ -141,12 +143,12 @@ def test_nnunets_file_is_read_as_it_writes_it(tmp_path):
         [KNOWN] * 3,
         [{"labels_or_regions": [1, 2, 3]}, {"labels_or_regions": 5}, {"labels_or_regions": [[2, 3], 4]}],
     )
-    assert nnunet_steps(tmp_path, PANTS) == ((3, 17, 18), (14,), (17, 18, 28))
+    assert nnunet_steps(tmp_path, NUMBERS) == ((3, 17, 18), (14,), (17, 18, 28))
 
 
 def test_nnunets_file_that_asks_for_nothing_is_no_step(tmp_path):
     write(tmp_path, [], [])
-    assert nnunet_steps(tmp_path, PANTS) == ()
+    assert nnunet_steps(tmp_path, NUMBERS) == ()
 
 
 def test_nnunets_own_run_is_followed(tmp_path):
@@ -179,7 +181,7 @@ def test_nnunets_own_run_is_followed(tmp_path):
     }
     determine_postprocessing(str(prediction), str(reference), plans, table, num_processes=1)
     liver = (ModelClass(1, 14, "liver"),)
-    steps = nnunet_steps(prediction, liver)
+    steps = nnunet_steps(prediction, {1: 14})
     assert steps == ((14,),)
     for case in ("a", "b"):
         said = SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(prediction / f"{case}.nii.gz"))).T
@@ -202,11 +204,11 @@ def test_nnunets_own_run_is_followed(tmp_path):
 def test_a_file_that_asks_for_something_else_is_refused(tmp_path, functions, arguments, said):
     write(tmp_path, functions, arguments)
     with pytest.raises(CheckpointError, match=said):
-        nnunet_steps(tmp_path, PANTS)
+        nnunet_steps(tmp_path, NUMBERS)
 
 
 def test_a_pickle_alone_is_not_opened_and_the_message_says_so(tmp_path):
     (tmp_path / "postprocessing.pkl").write_bytes(b"cos\nsystem\n(S'touch " + bytes(tmp_path) + b"/run'\ntR.")
     with pytest.raises(CheckpointError, match="pickle, which is never opened"):
-        nnunet_steps(tmp_path, PANTS)
+        nnunet_steps(tmp_path, NUMBERS)
     assert not (tmp_path / "run").exists()

@@ -5,7 +5,7 @@ nnU-Net's are.
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -118,12 +118,12 @@ _Step = tuple[str, tuple[int, ...], _Choice]
 """Its name, the label values that it looks at, and what it chooses."""
 
 
-def nnunet_steps(model: Path, classes: Sequence[ModelClass]) -> tuple[tuple[int, ...], ...]:
+def nnunet_steps(model: Path, values: Mapping[int, int]) -> tuple[tuple[int, ...], ...]:
     """The groups of label values whose largest piece nnU-Net's own postprocessing keeps, in its order.
 
     Args:
         model: The folder with `postprocessing.json`.
-        classes: Of the model; the file's numbers are their indices.
+        values: nnU-Net's label, as the file has it, to its value in the label map.
 
     Raises:
         CheckpointError: The file is missing or damaged, or asks for what is unknown here.
@@ -148,13 +148,12 @@ def nnunet_steps(model: Path, classes: Sequence[ModelClass]) -> tuple[tuple[int,
     if unknown or len(names) != len(asked):
         msg = f"{path} asks for {', '.join(unknown) or 'another number of steps'}; known is {_KEEP_LARGEST}."
         raise CheckpointError(msg)
-    return _translated(asked, classes, path)
+    return _translated(asked, values, path)
 
 
 def _translated(
-    asked: Sequence[tuple[int, ...]], classes: Sequence[ModelClass], path: Path
+    asked: Sequence[tuple[int, ...]], values: Mapping[int, int], path: Path
 ) -> tuple[tuple[int, ...], ...]:
-    values = {item.index: item.value for item in classes}
     strange = sorted({number for group in asked for number in group} - set(values))
     if strange:
         msg = f"{path} names label {strange[0]}, which the model does not have. Get both of one training."

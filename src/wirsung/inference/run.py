@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -15,8 +15,9 @@ from wirsung.compute.progress import CaseProgress
 from wirsung.errors import ConfigError
 from wirsung.imaging.nifti import write_nifti
 from wirsung.imaging.volume import Volume
+from wirsung.inference.finishing import Finished, Finishing
 from wirsung.inference.overlapping import Steps, overlapped
-from wirsung.inference.predictor import How, Prediction, Predictor
+from wirsung.inference.predictor import How, Predictor
 from wirsung.inference.settings import PredictSettings
 from wirsung.inference.sources import Source, find_sources
 from wirsung.models.folder import finished_folds
@@ -53,7 +54,7 @@ class _Made:
     """A case that is to be written."""
 
     read: _Read
-    prediction: Prediction
+    finished: Finished
 
 
 def predict(settings: PredictSettings) -> list[Outcome[Predicted]]:
@@ -76,7 +77,7 @@ def predict(settings: PredictSettings) -> list[Outcome[Predicted]]:
             "lesion, or leave --lesion-probability out."
         )
         raise ConfigError(msg)
-    job = _Job(settings, predictor)
+    job = _Job(settings, predictor, Finishing.of(settings, predictor))
     outcomes = []
     with CaseProgress("predict", len(sources)) as progress:
         for outcome in overlapped(Steps(job.read, job.compute, job.store), sources.items()):
@@ -104,9 +105,10 @@ def how_of(settings: PredictSettings) -> How:
 class _Job:
     """One call: predicts a case at a time, and keeps `predictions.json` true at any moment."""
 
-    def __init__(self, settings: PredictSettings, predictor: Predictor) -> None:
+    def __init__(self, settings: PredictSettings, predictor: Predictor, finishing: Finishing) -> None:
         self.settings = settings
         self.predictor = predictor
+        self.finishing = finishing
         self.cases = _read_cases(settings.out)
 
     def read(self, source: Source) -> _Read:
@@ -130,24 +132,25 @@ class _Job:
             lesion_probability=self.settings.lesion_probability,
             modality=read.modality if wanted == "auto" else wanted,
         )
-        return _Made(read, made)
+        return _Made(read, self.finishing(made))
 
     def store(self, made: _Made) -> Predicted:
         """The files, and what `predictions.json` says of them."""
-        started, case = perf_counter(), made.read.case
+        started, case, said = perf_counter(), made.read.case, made.finished.prediction
         label_path, lesion_path = self._path(case), self._lesion_path(case)
         # A map that another model made is never left beside the new one.
         lesion_path.unlink(missing_ok=True)
-        write_nifti(label_path, made.prediction.label_map)
-        if made.prediction.lesion_probability is not None:
-            write_nifti(lesion_path, made.prediction.lesion_probability)
+        write_nifti(label_path, said.label_map)
+        if said.lesion_probability is not None:
+            write_nifti(lesion_path, said.lesion_probability)
         writing_s = round(perf_counter() - started, 3)
-        seconds = {"reading": made.read.reading_s, **made.prediction.seconds, "writing": writing_s}
+        seconds = {"reading": made.read.reading_s, **said.seconds, "writing": writing_s}
         predicted = Predicted(made.read.key, round(sum(seconds.values()), 3), seconds)
         self.cases[case] = {
             "key": predicted.key,
             "duration_s": predicted.duration_s,
             "seconds": dict(seconds),
+            **made.finished.facts,
         }
         self.write()
         return predicted
@@ -160,6 +163,8 @@ class _Job:
             "mirror": chosen.mirror,
             "step": chosen.step,
             "checkpoint": chosen.checkpoint,
+            "postprocess": list(chosen.postprocess),
+            "smallest_lesion_ml": chosen.smallest_lesion_ml,
         }
         content = {
             "schema": _SCHEMA,
@@ -178,7 +183,11 @@ class _Job:
         chosen = self.settings
         values = sorted((item.name, item.value) for item in self.predictor.classes)
         made_by = [self.predictor.sha256, values, chosen.mirror, chosen.step, chosen.lesion_probability]
-        others = [chosen.lesion, chosen.modality]
+        others: list[object] = [chosen.lesion, chosen.modality]
+        if chosen.lesion_probability:
+            others.append("lesion score")  # predictions from before there was one are made again
+        if self.finishing.steps is not None:
+            others.append(asdict(self.finishing.steps))
         return hashlib.sha256(json.dumps([source.key(), *made_by, *others]).encode()).hexdigest()
 
     def _paths(self, case: str) -> list[Path]:

@@ -1,5 +1,6 @@
 """The settings of the stage `predict`."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -7,6 +8,8 @@ from typing import Annotated, Literal
 import tyro
 
 from wirsung.errors import ConfigError
+
+PostprocessingName = Literal["nnunet", "one-piece", "lesion-in-pancreas"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,11 @@ class PredictSettings:
     """Whether to write the probability of the lesion as <case>_lesion.nii.gz too."""
     lesion: str = "pancreatic_lesion"
     """The class that is the lesion, by the model's own name for it."""
+    postprocess: tuple[PostprocessingName, ...] = ()
+    """nnunet: as postprocessing.json of the model says. one-piece: what a body has in one piece keeps its
+    largest. lesion-in-pancreas: lesions that do not touch the pancreas go. In the order of this list."""
+    smallest_lesion_ml: float = 0.0
+    """Lesions with a smaller volume go."""
     mirror: bool = False
     """Whether to average over images mirrored along the axes that training mirrored; up to 8 times slower."""
     step: float = 0.5
@@ -52,6 +60,9 @@ class PredictSettings:
             raise ConfigError(msg)
         if self.threads is not None and self.threads < 1:
             msg = f"threads is {self.threads}, but it must be at least 1."
+            raise ConfigError(msg)
+        if not 0 <= self.smallest_lesion_ml < math.inf:
+            msg = f"smallest_lesion_ml is {self.smallest_lesion_ml}, but a volume is at least 0 ml."
             raise ConfigError(msg)
         if self.folds and self.fold != "auto":
             msg = "--fold and --folds say the same in two ways. Leave one out."

@@ -65,10 +65,10 @@ class WarmModel:
             msg = f"The model {self.name} has no class {LESION}, so it can't say how probable one is."
             raise CheckpointError(msg)
         started = perf_counter()
-        (source,) = find_sources(image).values()
-        volume = source.volume()
+        (source,) = find_sources(image, channels=self._predictor.channels).values()
+        volumes, modality = source.read()
         with self._one_at_a_time:
-            said = self._predictor(volume, lesion_probability=lesion_probability)
+            said = self._predictor(volumes, lesion_probability=lesion_probability, modality=modality)
         counts = np.bincount(said.label_map.voxels.ravel(order="K"), minlength=max(self.labels.values()) + 1)
         millilitres = said.label_map.voxel_volume_mm3 / 1000
         by_value = sorted(self.labels.items(), key=lambda item: item[1])
