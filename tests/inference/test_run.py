@@ -54,6 +54,14 @@ def test_what_is_done_is_skipped_and_what_changed_is_done_again(images, model, m
     assert _statuses(predict(_settings(images, model, step=0.7))) == ["done", "done"]
 
 
+def test_a_file_that_is_not_what_was_written_is_predicted_again(images, model, tmp_path):
+    predict(_settings(images, model))
+    whole = (tmp_path / "out" / "one.nii.gz").read_bytes()
+    (tmp_path / "out" / "one.nii.gz").write_bytes(whole[:-10])
+    assert _statuses(predict(_settings(images, model))) == ["done", "skipped"]
+    assert (tmp_path / "out" / "one.nii.gz").read_bytes() == whole
+
+
 def test_a_bad_image_fails_alone(images, model):
     (images / "bad.nii.gz").write_bytes(b"no image")
     outcomes = predict(_settings(images, model))

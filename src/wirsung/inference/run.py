@@ -115,11 +115,7 @@ class _Job:
         """The image, unless it was predicted before."""
         started, case, key = perf_counter(), source.case, self._key(source)
         known = self.cases.get(case)
-        if (
-            known is not None
-            and known.get("key") == key
-            and all(path.is_file() for path in self._paths(case))
-        ):
+        if known is not None and known.get("key") == key and self._is_whole(case, known.get("sha256")):
             raise Skip(Predicted(key, float(known["duration_s"])))
         volumes, modality = source.read()
         return _Read(case, key, modality, volumes, round(perf_counter() - started, 3))
@@ -148,6 +144,7 @@ class _Job:
         predicted = Predicted(made.read.key, round(sum(seconds.values()), 3), seconds)
         self.cases[case] = {
             "key": predicted.key,
+            "sha256": {path.name: _sha256(path) for path in self._paths(case)},
             "duration_s": predicted.duration_s,
             "seconds": dict(seconds),
             **made.finished.facts,
@@ -190,6 +187,12 @@ class _Job:
             others.append(asdict(self.finishing.steps))
         return hashlib.sha256(json.dumps([source.key(), *made_by, *others]).encode()).hexdigest()
 
+    def _is_whole(self, case: str, checksums: object) -> bool:
+        """Whether every file of a case is there and as it was written."""
+        if not isinstance(checksums, dict):
+            return False
+        return all(path.is_file() and checksums.get(path.name) == _sha256(path) for path in self._paths(case))
+
     def _paths(self, case: str) -> list[Path]:
         lesion = [self._lesion_path(case)] if self.settings.lesion_probability else []
         return [self._path(case), *lesion]
@@ -209,6 +212,11 @@ def _validation_fold(settings: PredictSettings, model: Path) -> int | None:
         return settings.fold
     finished = [fold for fold in finished_folds(model) if fold.isdigit()]
     return int(finished[0]) if len(finished) == 1 else None
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _read_cases(out: Path) -> dict[str, dict[str, Any]]:
