@@ -125,14 +125,14 @@ def drawn(dataset: Path, predicted: Path, values: dict[str, dict[str, float]], n
             contours.append(Contour(f"{structure}, reference", read_label_map(path), colour))
             ours = label_map.with_voxels(label_map.voxels == value_of[structure])
             contours.append(Contour(f"{structure}, predicted", ours, colour, dashed=True))
-        said = ", ".join(f"{key} {dsc:.2f}" for key, dsc in values[f"{name}: {case.id}"].items())
+        said = ", ".join(f"{words(key)} {dsc:.2f}" for key, dsc in values[f"{name}: {case.id}"].items())
         top = float(np.percentile(image.voxels, 98))
         made.append(
             montage(
                 contours,
                 image=image,
                 window=(0, top),
-                slices=6,
+                slices=3,
                 alternative=f"Slices of {case.id} with the contours of reference and prediction: {said}.",
                 caption=f"{name}, {case.id}: DSC {said}.",
             )
@@ -143,11 +143,11 @@ def drawn(dataset: Path, predicted: Path, values: dict[str, dict[str, float]], n
 def facts_of(model: Path) -> dict[str, Any]:
     """What the model learnt from and how, by its own files."""
     plans = json.loads((model / "plans.json").read_text(encoding="utf-8"))
-    table = json.loads((model / "dataset.json").read_text(encoding="utf-8"))
+    made = json.loads((model / "wirsung.json").read_text(encoding="utf-8"))
     chosen = plans["configurations"]["3d_fullres"]
     history = json.loads(next(model.glob("fold_*/history.json")).read_text(encoding="utf-8"))
     return {
-        "cases": table["numTraining"],
+        "cases": len({case for fold in made["folds"].values() for case in fold["train"]}),
         "patch": chosen["patch_size"],
         "spacing_mm": chosen["spacing"],
         "batch_size": chosen["batch_size"],
