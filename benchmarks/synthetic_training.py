@@ -158,7 +158,7 @@ def facts_of(model: Path) -> dict[str, Any]:
 
 def page(out: Path | None) -> None:
     """Write docs/experiments/synthetic.md between its two comments."""
-    path = RESULTS / "experiment_synthetic.json"
+    path = RESULTS / "synthetic_ablation.json"
     if out is not None:
         found = json.loads((out / "results.json").read_text(encoding="utf-8"))
         path.write_text(json.dumps(small(found), indent=1) + "\n", encoding="utf-8")
