@@ -41,7 +41,7 @@ CT_GB = 8.0
 STEPS = 5000
 
 OURS = PRESETS["default"]
-NNUNET = replace(OURS, smallest_batch=2, lesion=0.0)
+NNUNET = replace(OURS, smallest_batch=2, lesion_patches=0.0)
 ARMS = {
     "nnU-Net's plan and sampler": NNUNET,
     "nnU-Net's plan, batch 4 asked for": replace(NNUNET, batch_size=4),

@@ -23,7 +23,7 @@ from wirsung.training.workspace import Workspace
 
 # A small network and little memory to plan for: the planner builds every network that it thinks of.
 DEFAULT = replace(PRESETS["default"], memory_gb=0.1, features=(4, 16))
-NNUNET = replace(DEFAULT, smallest_batch=2, lesion=0.0)
+NNUNET = replace(DEFAULT, smallest_batch=2, lesion_patches=0.0)
 CT = {"spacings": [[2.5, 0.8, 0.8]] * 20, "shapes_after_crop": [[48, 128, 128]] * 20}
 """The spacing of MSD Task07's."""
 BUDGET = 560e6 * 0.1 / 8

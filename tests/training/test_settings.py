@@ -75,3 +75,9 @@ def test_rates_and_hours_are_more_than_nothing(name, value):
 def test_checkpoints_are_no_negative_time_apart(value):
     with pytest.raises(ConfigError, match="checkpoint_minutes is"):
         TrainSettings(Path("d"), Path("m"), checkpoint_minutes=value)
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.1, float("nan")])
+def test_patches_on_the_lesion_are_a_fraction(value):
+    with pytest.raises(ConfigError, match="lesion_patches is"):
+        TrainSettings(Path("d"), Path("m"), lesion_patches=value)

@@ -124,14 +124,14 @@ def settled_lesion(table: Mapping[str, Any], preset: Preset) -> LesionPatches:
     if name is None:
         return LesionPatches(0.0, None, None, "The classes have no pancreatic lesion.")
     label = int(table["labels"][name])
-    if not preset.lesion:
+    if not preset.lesion_patches:
         return LesionPatches(0.0, name, label, "The preset draws patches as nnU-Net does.")
     classes = len(table["labels"]) - 1
     reason = (
-        f"{preset.lesion:.0%} of the patches are centred on {name}, in a case that has it; nnU-Net centres "
-        f"one forced patch in {classes} on it, and only where the case that was drawn has it."
+        f"{preset.lesion_patches:.0%} of the patches are centred on {name}, in a case that has it; nnU-Net "
+        f"centres one forced patch in {classes} on it, and only where the case that was drawn has it."
     )
-    return LesionPatches(preset.lesion, name, label, reason)
+    return LesionPatches(preset.lesion_patches, name, label, reason)
 
 
 def with_lesion_patches(plans: Plans, found: LesionPatches) -> Plans:

@@ -37,7 +37,7 @@ class Preset:
     """Patches a batch; None leaves it to the planner."""
     smallest_batch: int = 2
     """Where no batch size is said: the patch is made smaller until so many fit the planner's memory."""
-    lesion: float = 0.0
+    lesion_patches: float = 0.0
     """Fraction of a batch's patches, on average, that are centred on the lesion, 0 to 1."""
     augmentation: Augmentation = "cpu"
     """Where patches are augmented."""
@@ -55,7 +55,7 @@ PRESETS: dict[PresetName, Preset] = {
         learning_rate=1e-2,
         foreground=0.33,
         smallest_batch=4,
-        lesion=0.25,
+        lesion_patches=0.25,
     ),
     "demo": Preset(
         epochs=26,
@@ -83,6 +83,7 @@ _SAYABLE = (
     "batch_size",
     "features",
     "learning_rate",
+    "lesion_patches",
     "augmentation",
     "picture_every",
 )

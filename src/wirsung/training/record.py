@@ -17,12 +17,12 @@ _SINCE_LATER = {
     "patch": None,
     "batch_size": None,
     "smallest_batch": 2,
-    "lesion": 0.0,
+    "lesion_patches": 0.0,
     "augmentation": "cpu",
 }
 """Settings that older keys do not know, each with the value that is as if it were not there."""
 
-_PLANNING = ("finest_mm", "patch", "batch_size", "smallest_batch", "features", "memory_gb", "lesion")
+_PLANNING = ("finest_mm", "patch", "batch_size", "smallest_batch", "features", "memory_gb", "lesion_patches")
 
 
 def planning_of(settings: TrainSettings) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def plan_key(settings: TrainSettings, cases: Sequence[Case], labels: Mapping[str
     # Left out where they are not said, so that older keys stand.
     if preset.patch is not None:
         planning.append(preset.patch)
-    for name in ("batch_size", "smallest_batch", "lesion"):
+    for name in ("batch_size", "smallest_batch", "lesion_patches"):
         if getattr(preset, name) != _SINCE_LATER[name]:
             planning.append({name: getattr(preset, name)})
     return _sha256([{case.id: state_of(case) for case in cases}, dict(labels), planning])

@@ -79,6 +79,8 @@ class TrainSettings:
     """Feature maps of the first stage and the most of any, as 32 320, instead of the preset's."""
     learning_rate: float | None = None
     """At the start, instead of the preset's; it falls to 0 over the epochs."""
+    lesion_patches: float | None = None
+    """Fraction of the patches that are centred on the lesion, 0 to 1, instead of the preset's."""
     augmentation: Augmentation = "cpu"
     """cpu: nnU-Net's own, by --workers processes. gpu: the same list in batches, on the GPU."""
     checkpoint_every: int | None = None
@@ -123,6 +125,9 @@ class TrainSettings:
             if value is not None and not 0 < value < math.inf:
                 msg = f"{name} is {value}, but it must be more than 0."
                 raise ConfigError(msg)
+        if self.lesion_patches is not None and not 0 <= self.lesion_patches <= 1:
+            msg = f"lesion_patches is {self.lesion_patches}, but a fraction is 0 to 1."
+            raise ConfigError(msg)
         if not 0 <= self.checkpoint_minutes < math.inf:
             msg = f"checkpoint_minutes is {self.checkpoint_minutes}, but it must be at least 0."
             raise ConfigError(msg)
