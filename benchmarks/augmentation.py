@@ -4,7 +4,7 @@ Promise: where the CPU is the bottleneck, a training step takes at most 1 / 1.5 
 augmentation. On a machine without a GPU that case is a network that is small beside its patch; the batch
 alone is what remains where the network costs the CPU nothing, as on a GPU.
 
-    .venv/bin/python benchmarks/augmentation.py            about 6 minutes on two cores, 4 GB
+    .venv/bin/python benchmarks/augmentation.py            about 5 minutes on two cores, 4 GB
     .venv/bin/python benchmarks/augmentation.py --small    seconds, to see that it works; records nothing
 """
 
@@ -32,8 +32,8 @@ from wirsung.training.workspace import silence
 CPU = torch.device("cpu")
 SETTINGS = {
     # Patch, patches a batch, structures, voxels of a case along each axis; batches, steps.
-    "128^3, 28 structures": ((128, 128, 128), 2, 28, 280, 40, 24),
-    "128^3, 2 structures": ((128, 128, 128), 2, 2, 280, 40, 24),
+    "128^3, 28 structures": ((128, 128, 128), 2, 28, 280, 20, 8),
+    "128^3, 2 structures": ((128, 128, 128), 2, 2, 280, 20, 8),
 }
 SMALL = {"32^3, 5 structures": ((32, 32, 32), 2, 5, 80, 8, 4)}
 NARROW = (2, 8)
