@@ -5,7 +5,6 @@ The tables are described column by column, with their SHA-256; images and masks 
 checksums stand in the tables.
 """
 
-import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from wirsung.compute.file_state import sha256_of_file
 from wirsung.datasets.contents import Contents, contents_of
 from wirsung.datasets.data_card import DataCard, data_card
 from wirsung.datasets.description import DESCRIPTION_FILE
@@ -31,7 +31,6 @@ from wirsung.datasets.layout import (
 CROISSANT_FILE = "croissant.json"
 
 _CONFORMS = ["http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0"]
-_CHUNK = 1 << 20
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _TABLES = {
     "cases": ("manifest.parquet", "A row a case: patient, centre, contrast phase, grid, tumour, checksums."),
@@ -175,7 +174,7 @@ def _files(root: Path, tables: dict[str, Path]) -> Iterator[dict[str, Any]]:
                 "contentUrl": file,
                 "contentSize": f"{path.stat().st_size} B",
                 "encodingFormat": _MEDIA[path.suffix],
-                "sha256": _sha256(path),
+                "sha256": sha256_of_file(path),
             }
 
 
@@ -246,11 +245,3 @@ def _data_type(kind: pa.DataType) -> str:
     if pa.types.is_integer(kind):
         return "sc:Integer"
     return "sc:Float" if pa.types.is_floating(kind) else "sc:Text"
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()

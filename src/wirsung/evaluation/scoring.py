@@ -11,6 +11,7 @@ from typing import Any
 from wirsung import __version__
 from wirsung.compute.atomic import write_text
 from wirsung.compute.cases import Skip
+from wirsung.compute.file_state import state_of_file
 from wirsung.datasets.layout import Case
 from wirsung.errors import ImageError, ManifestError
 from wirsung.evaluation.case import (
@@ -213,10 +214,9 @@ def _read_probability(path: Path) -> Volume:
 
 def _stamp(path: Path) -> list[Any]:
     try:
-        found = path.stat()
+        return list(state_of_file(path))
     except FileNotFoundError:
         return [path.name, None, None]
-    return [path.name, found.st_size, found.st_mtime_ns]
 
 
 def _keep(record: Path, stamp: str, scores: CaseScores) -> None:

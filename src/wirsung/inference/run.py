@@ -11,13 +11,14 @@ from typing import Any
 from wirsung import __version__
 from wirsung.compute.atomic import write_json
 from wirsung.compute.cases import Outcome, Skip
+from wirsung.compute.file_state import sha256_of_file
 from wirsung.compute.progress import CaseProgress
 from wirsung.errors import ConfigError
 from wirsung.imaging.nifti import write_nifti
 from wirsung.imaging.volume import Volume
-from wirsung.inference.finishing import Finished, Finishing
+from wirsung.inference.finishing import Finishing
 from wirsung.inference.overlapping import Steps, overlapped
-from wirsung.inference.predictor import How, Predictor
+from wirsung.inference.predictor import How, Prediction, Predictor
 from wirsung.inference.settings import PredictSettings
 from wirsung.inference.sources import Source, find_sources
 from wirsung.models.folder import finished_folds
@@ -54,7 +55,7 @@ class _Made:
     """A case that is to be written."""
 
     read: _Read
-    finished: Finished
+    prediction: Prediction
 
 
 def predict(settings: PredictSettings) -> list[Outcome[Predicted]]:
@@ -128,11 +129,12 @@ class _Job:
             lesion_probability=self.settings.lesion_probability,
             modality=read.modality if wanted == "auto" else wanted,
         )
-        return _Made(read, self.finishing(made))
+        return _Made(read, made)
 
     def store(self, made: _Made) -> Predicted:
         """The files, and what `predictions.json` says of them."""
-        started, case, said = perf_counter(), made.read.case, made.finished.prediction
+        finished = self.finishing(made.prediction)
+        started, case, said = perf_counter(), made.read.case, finished.prediction
         label_path, lesion_path = self._path(case), self._lesion_path(case)
         # A map that another model made is never left beside the new one.
         lesion_path.unlink(missing_ok=True)
@@ -144,10 +146,10 @@ class _Job:
         predicted = Predicted(made.read.key, round(sum(seconds.values()), 3), seconds)
         self.cases[case] = {
             "key": predicted.key,
-            "sha256": {path.name: _sha256(path) for path in self._paths(case)},
+            "sha256": {path.name: sha256_of_file(path) for path in self._paths(case)},
             "duration_s": predicted.duration_s,
             "seconds": dict(seconds),
-            **made.finished.facts,
+            **finished.facts,
         }
         self.write()
         return predicted
@@ -191,7 +193,9 @@ class _Job:
         """Whether every file of a case is there and as it was written."""
         if not isinstance(checksums, dict):
             return False
-        return all(path.is_file() and checksums.get(path.name) == _sha256(path) for path in self._paths(case))
+        return all(
+            path.is_file() and checksums.get(path.name) == sha256_of_file(path) for path in self._paths(case)
+        )
 
     def _paths(self, case: str) -> list[Path]:
         lesion = [self._lesion_path(case)] if self.settings.lesion_probability else []
@@ -212,11 +216,6 @@ def _validation_fold(settings: PredictSettings, model: Path) -> int | None:
         return settings.fold
     finished = [fold for fold in finished_folds(model) if fold.isdigit()]
     return int(finished[0]) if len(finished) == 1 else None
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _read_cases(out: Path) -> dict[str, dict[str, Any]]:

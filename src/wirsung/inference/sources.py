@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from wirsung.compute.file_state import state_of_file
 from wirsung.datasets.layout import MODALITIES, Dataset, is_dataset
 from wirsung.datasets.splits import Split, read_split
 from wirsung.errors import ConfigError, ManifestError
@@ -69,9 +70,7 @@ class Source:
     def key(self) -> str:
         """Another one when the file or a file of the series changes."""
         files = list(self.paths) if self.kind == "nifti" else sorted(_files(self.path))
-        states = [
-            (file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.is_file()
-        ]
+        states = [state_of_file(file) for file in files if file.is_file()]
         return hashlib.sha256(json.dumps([states, self.modality]).encode()).hexdigest()
 
 

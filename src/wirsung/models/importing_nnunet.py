@@ -1,6 +1,5 @@
 """Trained models of nnU-Net v2, into a model folder of safetensors: nothing of theirs is ever run."""
 
-import hashlib
 import json
 import shutil
 import tempfile
@@ -13,6 +12,7 @@ from typing import Any
 
 from wirsung import __version__
 from wirsung.compute.atomic import write_bytes, write_json
+from wirsung.compute.file_state import sha256_of_file
 from wirsung.errors import CheckpointError, ConfigError
 from wirsung.models.archives import members, opened_zip, unpack
 from wirsung.models.checking import check_fits, check_same_plans, notes_on
@@ -300,5 +300,4 @@ def _write_import(out: Path, source: str, folds: Mapping[str, ImportedFold], not
 def _sha256(path: Path) -> str:
     if path.suffix == ".safetensors":
         return read_safetensors(path).sha256
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256_of_file(path)

@@ -1,11 +1,11 @@
 """A case of the dataset as nnU-Net's arrays: (channel, z, y, x), which is k, j, i of an RPS volume."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from wirsung.compute.file_state import state_of_file
 from wirsung.datasets.foreign_labels import DRAWN_FILE
 from wirsung.datasets.layout import Case
 from wirsung.imaging.geometry import same_grid_as
@@ -49,12 +49,7 @@ def read_case(case: Case, classes: Classes) -> CaseArrays:
 def state_of(case: Case) -> list[list[str | int]]:
     """Name, size and time of the case's files: what changes when the case does."""
     files = [case.image_path, *sorted(case.label_files), case.label_folder / DRAWN_FILE]
-    return [_state(path) for path in files if path.is_file()]
-
-
-def _state(path: Path) -> list[str | int]:
-    stat = path.stat()
-    return [path.name, stat.st_size, stat.st_mtime_ns]
+    return [state_of_file(path) for path in files if path.is_file()]
 
 
 def _zyx(volume: Volume) -> NDArray[np.generic]:

@@ -83,7 +83,8 @@ def _add_infer(app: FastAPI, model: WarmModel, uploads: Uploads) -> None:
 def _add_sessions(app: FastAPI, uploads: Uploads) -> None:
     @app.put("/session/")
     def open_session(files: Files, expiry: int = 0) -> dict[str, Any]:
-        session = uploads.open_session(_sent(files), expiry / 60 if expiry > 0 else None)
+        with _unnamed(uploads):
+            session = uploads.open_session(_sent(files), expiry / 60 if expiry > 0 else None)
         return {"session_id": session.id, "session_info": _told(session)}
 
     @app.get("/session/{session_id}")
