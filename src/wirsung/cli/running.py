@@ -15,6 +15,9 @@ from wirsung.cli.verbs import Verb
 from wirsung.compute.cases import Outcome
 from wirsung.errors import ConfigError
 
+_MOST_NOTES = 20
+"""Shown on the terminal."""
+
 
 def run_verb(verb: Verb, words: Sequence[str]) -> int:
     """Run the verb with the words of its command line; the exit status is 1 where a case failed."""
@@ -32,6 +35,7 @@ def run_verb(verb: Verb, words: Sequence[str]) -> int:
         _print_json(verb, result, outcomes)
     else:
         _print(result, outcomes)
+    _print_notes(outcomes)
     return int(any(outcome.status == "failed" for outcome in outcomes))
 
 
@@ -74,11 +78,33 @@ def _print(result: Any, outcomes: list[Outcome[Any]]) -> None:  # noqa: ANN401
         console.print(table)
 
 
+def _print_notes(outcomes: list[Outcome[Any]]) -> None:
+    """What a stage says of single cases that are no failures, on standard error."""
+    told = [(item.case, note) for item in outcomes for note in _notes(item)]
+    lines = [f"NOTE {case}: {note}" for case, note in told[:_MOST_NOTES]]
+    if len(told) > _MOST_NOTES:
+        lines.append(f"NOTE: {len(told) - _MOST_NOTES:,} more notes; --json lists all.")
+    for line in lines:
+        sys.stderr.write(f"{line}\n")
+
+
+def _notes(outcome: Outcome[Any]) -> tuple[str, ...]:
+    found = getattr(outcome.value, "notes", ())
+    return found if isinstance(found, tuple) else ()
+
+
 def _print_json(verb: Verb, result: Any, outcomes: list[Outcome[Any]]) -> None:  # noqa: ANN401
     content: dict[str, Any] = {"schema": 1, "verb": verb.name}
     if hasattr(result, "as_json"):
         content |= result.as_json()
-    rows = [{"case": item.case, "status": item.status, "message": item.message} for item in outcomes]
+    rows = [_row(item) for item in outcomes]
     if rows:
         content["cases"] = rows
     sys.stdout.write(json.dumps(content, indent=2) + "\n")
+
+
+def _row(outcome: Outcome[Any]) -> dict[str, Any]:
+    """One case for programs; `notes` only where there are some."""
+    row: dict[str, Any] = {"case": outcome.case, "status": outcome.status, "message": outcome.message}
+    notes = _notes(outcome)
+    return {**row, "notes": list(notes)} if notes else row

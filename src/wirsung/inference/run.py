@@ -37,6 +37,8 @@ class Predicted:
     """Reading, predicting and writing."""
     seconds: Mapping[str, float] = field(default_factory=dict)
     """Of each part of that."""
+    notes: tuple[str, ...] = ()
+    """What its user should know of it: the `warnings` of `predictions.json`."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class _Made:
 
     read: _Read
     prediction: Prediction
+    notes: tuple[str, ...] = ()
 
 
 def predict(settings: PredictSettings) -> list[Outcome[Predicted]]:
@@ -117,7 +120,8 @@ class _Job:
         started, case, key = perf_counter(), source.case, self._key(source)
         known = self.cases.get(case)
         if known is not None and known.get("key") == key and self._is_whole(case, known.get("sha256")):
-            raise Skip(Predicted(key, float(known["duration_s"])))
+            notes = tuple(map(str, known.get("warnings", ())))
+            raise Skip(Predicted(key, float(known["duration_s"]), notes=notes))
         volumes, modality = source.read()
         return _Read(case, key, modality, volumes, round(perf_counter() - started, 3))
 
@@ -143,12 +147,13 @@ class _Job:
             write_nifti(lesion_path, said.lesion_probability)
         writing_s = round(perf_counter() - started, 3)
         seconds = {"reading": made.read.reading_s, **said.seconds, "writing": writing_s}
-        predicted = Predicted(made.read.key, round(sum(seconds.values()), 3), seconds)
+        predicted = Predicted(made.read.key, round(sum(seconds.values()), 3), seconds, made.notes)
         self.cases[case] = {
             "key": predicted.key,
             "sha256": {path.name: sha256_of_file(path) for path in self._paths(case)},
             "duration_s": predicted.duration_s,
             "seconds": dict(seconds),
+            **({"warnings": list(made.notes)} if made.notes else {}),
             **finished.facts,
         }
         self.write()
