@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -11,6 +11,7 @@ from torch import nn
 from wirsung.errors import CheckpointError
 from wirsung.inference.cpu_layers import quickened
 from wirsung.inference.model_files import fold_weights, opened_model, previous_folder
+from wirsung.inference.presets import PRESETS, PresetName
 from wirsung.inference.stage import Stage
 from wirsung.models.checking import network_of
 from wirsung.models.device import choose_device
@@ -38,8 +39,10 @@ class How:
     checkpoint: Checkpoint = "final"
     mirror: bool = False
     """Whether to average over mirrored images."""
-    step: float = 0.5
-    """How far tiles are apart, as a fraction of the patch."""
+    preset: PresetName = "exact"
+    """How much accuracy is given for speed."""
+    step: float | None = None
+    """How far tiles are apart, as a fraction of the patch; None for as the preset says."""
     threads: int | None = None
     """Of the CPU; None for as many as torch takes."""
     choose: str | None = None
@@ -94,7 +97,7 @@ def load_model(path: Path, how: How) -> Loaded:
 
 
 def _load_previous(place: Path, name: str, labels: Labels, how: How) -> Loaded:
-    own = How(how.device, how.folds, how.checkpoint, how.mirror, how.step, how.threads)
+    own = replace(how, choose=None, previous_stage=None)
     found = load_model(place, own)
     if found.stage.configuration.name != name:
         msg = f"{place} is {found.stage.configuration.name}, but the cascade follows {name}. Name another."
@@ -122,7 +125,7 @@ def _stage(plans: Plans, labels: Labels, weights: Sequence[Weights], how: How) -
         mirror_axes=weights[0].mirror_axes if how.mirror else (),
         device=device,
         is_flat=len(outline.patch_size) == 2,
-        step=how.step,
+        preset=PRESETS[how.preset].with_step(how.step),
         workers=_workers(configuration, how.threads or torch.get_num_threads()),
     )
 

@@ -80,7 +80,7 @@ class Predictor:
         device: str = "auto",
         folds: Sequence[int | str] | None = None,
         mirror: bool = False,
-        step: float = 0.5,
+        step: float | None = None,
         how: How | None = None,
     ) -> "Predictor":
         """The predictor of a model folder or zip, of Wirsung's or nnU-Net v2's making, or of a table of them.
@@ -90,7 +90,7 @@ class Predictor:
             device: auto, cpu, cuda or mps.
             folds: Whose logits are averaged; None for every finished one.
             mirror: Whether to average over mirrored images.
-            step: How far tiles are apart, as a fraction of the patch.
+            step: How far tiles are apart, as a fraction of the patch; None for as the preset of `how` says.
             how: Everything that can be chosen, in place of the arguments above.
 
         Raises:

@@ -19,6 +19,7 @@ from wirsung.imaging.volume import Volume
 from wirsung.inference.finishing import Finishing
 from wirsung.inference.overlapping import Steps, overlapped
 from wirsung.inference.predictor import How, Prediction, Predictor
+from wirsung.inference.presets import PRESETS, SMALLEST_STEP
 from wirsung.inference.settings import PredictSettings
 from wirsung.inference.sources import Source, find_sources
 from wirsung.models.folder import finished_folds
@@ -98,6 +99,7 @@ def how_of(settings: PredictSettings) -> How:
         folds=settings.chosen_folds,
         checkpoint=settings.checkpoint,
         mirror=settings.mirror,
+        preset=settings.preset,
         step=settings.step,
         threads=settings.threads,
         choose=settings.choose,
@@ -165,6 +167,7 @@ class _Job:
         settings = {
             "fold": list(folds) if isinstance(folds, tuple) else folds,
             "mirror": chosen.mirror,
+            "preset": chosen.preset,
             "step": chosen.step,
             "checkpoint": chosen.checkpoint,
             "postprocess": list(chosen.postprocess),
@@ -186,10 +189,14 @@ class _Job:
     def _key(self, source: Source) -> str:
         chosen = self.settings
         values = sorted((item.name, item.value) for item in self.predictor.classes)
-        made_by = [self.predictor.sha256, values, chosen.mirror, chosen.step, chosen.lesion_probability]
+        # What was predicted before there were presets is still what exact gives.
+        step = SMALLEST_STEP if chosen.step is None else chosen.step
+        made_by = [self.predictor.sha256, values, chosen.mirror, step, chosen.lesion_probability]
         others: list[object] = [chosen.lesion, chosen.modality]
         if chosen.lesion_probability:
             others.append("lesion score")  # predictions from before there was one are made again
+        if chosen.preset != "exact":
+            others.append([asdict(PRESETS[chosen.preset]), chosen.step])
         if self.finishing.steps is not None:
             others.append(asdict(self.finishing.steps))
         return hashlib.sha256(json.dumps([source.key(), *made_by, *others]).encode()).hexdigest()

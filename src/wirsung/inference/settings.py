@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import tyro
 
 from wirsung.errors import ConfigError
+from wirsung.inference.presets import PresetName
 
 PostprocessingName = Literal["nnunet", "one-piece", "lesion-in-pancreas"]
 
@@ -45,8 +46,11 @@ class PredictSettings:
     """Lesions with a smaller volume go."""
     mirror: bool = False
     """Whether to average over images mirrored along the axes that training mirrored; up to 8 times slower."""
-    step: float = 0.5
-    """How far the window moves, as a fraction of its size: above 0, at most 1."""
+    preset: PresetName = "exact"
+    """exact: the labels that nnU-Net gives. balanced, fast: sooner, at the cost that docs/concepts/presets.md
+    tells."""
+    step: float | None = None
+    """How far the window moves, as a fraction of its size: above 0, at most 1; by default, the preset says."""
     modality: Literal["auto", "ct", "t1", "t2", "mr", "other"] = "auto"
     """Of the images; auto goes by name and header, other z-scores each image by itself."""
     device: str = "auto"
@@ -55,7 +59,7 @@ class PredictSettings:
     """Of the CPU; all by default."""
 
     def __post_init__(self) -> None:
-        if not 0 < self.step <= 1:
+        if self.step is not None and not 0 < self.step <= 1:
             msg = f"step is {self.step}, but it must be above 0 and at most 1."
             raise ConfigError(msg)
         if self.threads is not None and self.threads < 1:

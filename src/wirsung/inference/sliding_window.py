@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from scipy import ndimage
 
+from wirsung.inference.presets import Steps
 from wirsung.models.plans import Shape
 
 T = TypeVar("T")
@@ -45,8 +46,8 @@ class Tiling:
     """The shape that the network was trained on."""
     outputs: int
     """Of the network."""
-    step: float = 0.5
-    """How far tiles are apart at most, as a fraction of the patch; above 0, at most 1."""
+    step: float | Steps = 0.5
+    """How far tiles are apart at most, as a fraction of the patch or one an axis; above 0, at most 1."""
     tiles_at_once: int = 1
     """Tiles in one batch."""
     workers: int = 1
@@ -59,7 +60,7 @@ def sliding_window(
     patch: Shape,
     *,
     classes: int,
-    step: float = 0.5,
+    step: float | Steps = 0.5,
     tiles_at_once: int = 1,
 ) -> torch.Tensor:
     """The logits (class, z, y, x) of an image (channel, z, y, x), in float32 on the image's device.
@@ -205,7 +206,7 @@ def mirrored(network: Network, axes: Sequence[int]) -> Network:
     return mean
 
 
-def tile_starts(shape: Shape, patch: Shape, step: float) -> tuple[list[int], list[int], list[int]]:
+def tile_starts(shape: Shape, patch: Shape, step: float | Steps) -> tuple[list[int], list[int], list[int]]:
     """The first voxel of each tile along z, y and x, evenly spread from border to border.
 
     Source:
@@ -215,7 +216,8 @@ def tile_starts(shape: Shape, patch: Shape, step: float) -> tuple[list[int], lis
         >>> tile_starts((110, 64, 65), (64, 64, 64), 0.5)
         ([0, 23, 46], [0], [0, 1])
     """
-    z, y, x = (_starts(size, tile, step) for size, tile in zip(shape, patch, strict=True))
+    steps = step if isinstance(step, tuple) else (step, step, step)
+    z, y, x = (_starts(*values) for values in zip(shape, patch, steps, strict=True))
     return z, y, x
 
 

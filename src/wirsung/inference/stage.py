@@ -13,6 +13,7 @@ from torch import nn
 
 from wirsung.errors import CheckpointError
 from wirsung.inference.export import Export, Exported, Meaning, export_slabs
+from wirsung.inference.presets import PRESETS, Preset, Steps
 from wirsung.inference.sliding_window import Network, Slab, Tiling, mirrored, slabs, sliding_window
 from wirsung.models.labels import Labels
 from wirsung.models.plans import Configuration, Plans, Spacing
@@ -75,7 +76,7 @@ class Stage:
     is_flat: bool = False
     """Whether the network takes slices."""
     previous: "Stage | None" = None
-    step: float = 0.5
+    preset: Preset = PRESETS["exact"]
     workers: int = 1
     """Tiles computed at the same time on a CPU, one a thread."""
 
@@ -153,7 +154,7 @@ class Stage:
         tiling = Tiling(
             patch,
             len(self.labels.outputs),
-            self.step,
+            self.steps,
             tiles_at_once=max(1, _BATCH_VOXELS // voxels // (4 if is_cpu else 1)),
             workers=self.workers if is_cpu else 1,
         )
@@ -167,7 +168,7 @@ class Stage:
             prepared.to(self.device),
             self.configuration.patch_size,
             classes=len(self.labels.outputs),
-            step=self.step,
+            step=self.steps,
         )
 
     def _mean(self, batch: torch.Tensor) -> torch.Tensor:
@@ -186,6 +187,11 @@ class Stage:
         plain: Network = _of_slices(network) if self.is_flat else network
         axes = tuple(axis + 1 for axis in self.mirror_axes) if self.is_flat else self.mirror_axes
         return mirrored(plain, axes) if axes else plain
+
+    @property
+    def steps(self) -> Steps:
+        """How far tiles are apart, as fractions of the patch."""
+        return self.preset.steps(self.configuration.patch_size, self.configuration.spacing_mm)
 
     def after(self, previous: "Stage") -> "Stage":
         """The same as the second stage of a cascade."""
