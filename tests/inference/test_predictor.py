@@ -126,3 +126,12 @@ def test_a_lesion_probability_of_a_model_without_lesions_is_refused(model, tmp_p
 def test_a_single_slice_can_be_predicted(predictor):
     volume = Volume(np.zeros((8, 9, 1), np.int16), np.eye(4))
     assert predictor(volume).label_map.shape == (8, 9, 1)
+
+
+def test_on_less_memory_the_labels_are_the_same(predictor, make_scan):
+    volume, _ = make_scan()
+    stage = predictor.frugal().parts[0].loaded.stage
+    assert stage.is_frugal
+    assert stage.workers == 1
+    made, expected = predictor.frugal()(volume).label_map, predictor(volume).label_map
+    assert (made.voxels == expected.voxels).mean() >= 0.9999

@@ -10,13 +10,14 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from wirsung.errors import CheckpointError, ConfigError
+from wirsung.errors import CheckpointError, ConfigError, ImageError
 from wirsung.imaging.geometry import same_grid_as
 from wirsung.imaging.orientation import axis_codes, reorient
 from wirsung.imaging.volume import Volume
 from wirsung.inference.export import Meaning
 from wirsung.inference.loading import LESION, How, Loaded, load_model
 from wirsung.inference.merging import MergeTable, read_merge_table
+from wirsung.inference.plausibility import check_place, warnings_of
 from wirsung.inference.stage import Clock, Image, stacked
 from wirsung.models.folder import ModelClass, modality_of
 
@@ -33,6 +34,8 @@ class Prediction:
     """0 to 1, float32; where it was asked for."""
     seconds: Mapping[str, float] = field(default_factory=dict)
     """Of each part of the work: preparing, network, labels."""
+    warnings: tuple[str, ...] = ()
+    """What speaks against having given the volume to this model; see `plausibility`."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,14 @@ class Predictor:
         scheme = loaded.record.scheme if loaded.record else None
         return cls((part,), loaded.classes, scheme, loaded.sha256, chosen.lesion)
 
+    def frugal(self) -> "Predictor":
+        """The same model on less memory, slower; with the networks that are loaded already."""
+        parts = tuple(
+            replace(part, loaded=replace(part.loaded, stage=part.loaded.stage.frugal()))
+            for part in self.parts
+        )
+        return replace(self, parts=parts)
+
     @property
     def networks(self) -> tuple[nn.Module, ...]:
         """One a fold and part, on the device."""
@@ -140,6 +151,7 @@ class Predictor:
         *,
         lesion_probability: bool = False,
         modality: str | None = None,
+        strict: bool = False,
     ) -> Prediction:
         """The label map of a volume in any orientation, or of several that are channels of one case.
 
@@ -147,15 +159,18 @@ class Predictor:
             volume: Of several channels all are brought into the axis order of the first.
             lesion_probability: Whether that is wanted too.
             modality: ct, t1, t2 or mr where it is known, other to z-score the image by itself.
+            strict: Whether what would be a warning is an error.
 
         Raises:
             CheckpointError: A lesion's probability is wanted, but the model knows no lesion; or the number of
                 channels is wrong.
             ConfigError: The model learnt other modalities.
-            GeometryError: The channels lie on different grids.
+            GeometryError: The channels lie on different grids, or their spacing is impossible.
+            ImageError: What speaks against the volume, if `strict`.
         """
         volumes = _on_one_grid([volume] if isinstance(volume, Volume) else list(volume))
         painter = self._lesion_part() if lesion_probability else None
+        warnings = self._checked(volumes, modality, strict=strict)
         clock, labels, probability = Clock(), None, None
         for part in self.parts:
             found, share = self._painted(part, volumes, part is painter, modality, clock)
@@ -166,7 +181,21 @@ class Predictor:
             raise CheckpointError(msg)
         lesion = None if probability is None else volumes[0].with_voxels(probability)
         seconds = {name: round(value, 3) for name, value in clock.seconds.items()}
-        return Prediction(volumes[0].with_voxels(labels), lesion, seconds)
+        return Prediction(volumes[0].with_voxels(labels), lesion, seconds, warnings)
+
+    def _checked(self, volumes: Sequence[Volume], modality: str | None, *, strict: bool) -> tuple[str, ...]:
+        """What speaks against the volumes, each sentence once."""
+        for number, volume in enumerate(volumes):
+            check_place(volume, f"Channel {number}" if number else "The image")
+        found = {
+            warning: None
+            for part in self.parts
+            for warning in warnings_of(volumes, part.loaded, modality_of(part.loaded.record, modality))
+        }
+        if strict and found:
+            msg = f"{' '.join(found)} It is refused, as strict is on."
+            raise ImageError(msg)
+        return tuple(found)
 
     def _painted(
         self, part: Part, volumes: Sequence[Volume], wants_lesion: bool, modality: str | None, clock: Clock

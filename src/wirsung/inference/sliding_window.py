@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from scipy import ndimage
 
+from wirsung.inference.known_tiles import Background, KnownTiles, TileCount
 from wirsung.inference.presets import Steps
 from wirsung.models.plans import Shape
 
@@ -84,10 +85,25 @@ def sliding_window(
     return torch.cat(parts, dim=1)
 
 
-def slabs(network: Network, image: torch.Tensor, tiling: Tiling) -> Iterator[Slab]:
+def slabs(
+    network: Network,
+    image: torch.Tensor,
+    tiling: Tiling,
+    *,
+    background: Background | None = None,
+    count: TileCount | None = None,
+) -> Iterator[Slab]:
     """The logits of an image as soon as no later tile touches them, from the first row to the last.
 
-    Only as many rows as a patch has, and one, ever exist.
+    Only as many rows as a patch has, and one, ever exist. Of tiles that are all one value, only the first is
+    computed.
+
+    Args:
+        network: Called with tiles of the patch's shape.
+        image: (channel, z, y, x), normalised; padded with 0 where it is smaller than a patch.
+        tiling: How it is cut into tiles.
+        background: Tiles that are not computed at all.
+        count: Counts the tiles.
     """
     padded, inner = _padded(image, tiling.patch)
     shape = padded.shape[1], padded.shape[2], padded.shape[3]
@@ -95,7 +111,10 @@ def slabs(network: Network, image: torch.Tensor, tiling: Tiling) -> Iterator[Sla
     starts_z, *others = tile_starts(shape, tiling.patch, tiling.step)
     window = _Window(tiling, shape, image.device)
     groups = [[(z, y, x) for y, x in product(*others)] for z in starts_z]
-    made = _tiles(network, padded, tiling, [start for group in groups for start in group])
+    starts = [start for group in groups for start in group]
+    offset = inner[0].start, inner[1].start, inner[2].start
+    known = KnownTiles.of(padded, starts, tiling.patch, offset=offset, background=background, count=count)
+    made = known.answers(starts, _computed(network, padded, tiling, known.to_compute(starts)))
     done = first
     for index, group in enumerate(groups):
         for start, logits in islice(made, len(group)):
@@ -149,9 +168,9 @@ class _Window:
         self.first = first
 
 
-def _tiles(
+def _computed(
     network: Network, padded: torch.Tensor, tiling: Tiling, starts: Sequence[Shape]
-) -> Iterator[tuple[Shape, torch.Tensor]]:
+) -> Iterator[torch.Tensor]:
     """The logits of each tile, in order; some are computed ahead."""
 
     def answer(group: Sequence[Shape]) -> torch.Tensor:
@@ -161,9 +180,8 @@ def _tiles(
         ]
         return network(torch.stack([padded[:, *place] for place in places]))
 
-    groups = list(_groups(starts, tiling.tiles_at_once))
-    for group, batch in zip(groups, ahead(answer, groups, tiling.workers), strict=True):
-        yield from zip(group, batch, strict=True)
+    for batch in ahead(answer, _groups(starts, tiling.tiles_at_once), tiling.workers):
+        yield from batch
 
 
 def ahead(function: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[R]:

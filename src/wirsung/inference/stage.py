@@ -79,6 +79,8 @@ class Stage:
     preset: Preset = PRESETS["exact"]
     workers: int = 1
     """Tiles computed at the same time on a CPU, one a thread."""
+    is_frugal: bool = False
+    """Whether as little memory as can be is taken: one tile at a time, and of a GPU no more than it needs."""
 
     @property
     def meaning(self) -> Meaning:
@@ -144,7 +146,7 @@ class Stage:
                 values = torch.tensor(self.labels.foreground, dtype=torch.int16)
                 further = torch.from_numpy(made.labels)[None] == values[:, None, None, None]
                 prepared = torch.cat((prepared, further.float()))
-        return prepared.to(self.device), made.placement
+        return prepared if self.is_frugal else prepared.to(self.device), made.placement
 
     def slabs(self, prepared: torch.Tensor) -> Iterator[Slab]:
         """The logits of a prepared image slab by slab, averaged over folds and mirrored images."""
@@ -155,7 +157,7 @@ class Stage:
             patch,
             len(self.labels.outputs),
             self.steps,
-            tiles_at_once=max(1, _BATCH_VOXELS // voxels // (4 if is_cpu else 1)),
+            tiles_at_once=1 if self.is_frugal else max(1, _BATCH_VOXELS // voxels // (4 if is_cpu else 1)),
             workers=self.workers if is_cpu else 1,
         )
         return slabs(self._mean, prepared, tiling)
@@ -174,6 +176,7 @@ class Stage:
     def _mean(self, batch: torch.Tensor) -> torch.Tensor:
         """The mean logits of the folds: all weight a tile alike, so that is the mean of whole images."""
         total: torch.Tensor | None = None
+        home, batch = batch.device, batch.to(self.device)
         with torch.autocast(self.device.type, enabled=self.device.type == "cuda"):
             for network in self.networks:
                 answer = self._answer(network)(batch).float()
@@ -181,7 +184,7 @@ class Stage:
         if total is None:
             msg = "A predictor needs at least one fold."
             raise CheckpointError(msg)
-        return total if len(self.networks) == 1 else total.div_(len(self.networks))
+        return (total if len(self.networks) == 1 else total.div_(len(self.networks))).to(home)
 
     def _answer(self, network: nn.Module) -> Network:
         plain: Network = _of_slices(network) if self.is_flat else network
@@ -192,6 +195,11 @@ class Stage:
     def steps(self) -> Steps:
         """How far tiles are apart, as fractions of the patch."""
         return self.preset.steps(self.configuration.patch_size, self.configuration.spacing_mm)
+
+    def frugal(self) -> "Stage":
+        """The same on less memory: tile by tile, and with the sums of a GPU's logits kept outside it."""
+        previous = self.previous.frugal() if self.previous is not None else None
+        return replace(self, workers=1, is_frugal=True, previous=previous)
 
     def after(self, previous: "Stage") -> "Stage":
         """The same as the second stage of a cascade."""
