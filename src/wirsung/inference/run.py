@@ -121,7 +121,13 @@ class _Job:
         """The image, unless it was predicted before."""
         started, case, key = perf_counter(), source.case, self._key(source)
         known = self.cases.get(case)
-        if known is not None and known.get("key") == key and self._is_whole(case, known.get("sha256")):
+        is_fine = known is not None and not (self.settings.strict and known.get("warnings"))
+        if (
+            known is not None
+            and is_fine
+            and known.get("key") == key
+            and self._is_whole(case, known.get("sha256"))
+        ):
             notes = tuple(map(str, known.get("warnings", ())))
             raise Skip(Predicted(key, float(known["duration_s"]), notes=notes))
         volumes, modality = source.read()
@@ -134,8 +140,9 @@ class _Job:
             read.volumes,
             lesion_probability=self.settings.lesion_probability,
             modality=read.modality if wanted == "auto" else wanted,
+            strict=self.settings.strict,
         )
-        return _Made(read, made)
+        return _Made(read, made, made.warnings)
 
     def store(self, made: _Made) -> Predicted:
         """The files, and what `predictions.json` says of them."""

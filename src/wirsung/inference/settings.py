@@ -53,6 +53,8 @@ class PredictSettings:
     """How far the window moves, as a fraction of its size: above 0, at most 1; by default, the preset says."""
     modality: Literal["auto", "ct", "t1", "t2", "mr", "other"] = "auto"
     """Of the images; auto goes by name and header, other z-scores each image by itself."""
+    strict: bool = False
+    """Whether an image that does not look like what the model learnt is refused, not only noted."""
     device: str = "auto"
     """auto, cpu, cuda or mps; auto takes the GPU where there is one."""
     threads: int | None = None
