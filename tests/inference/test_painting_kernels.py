@@ -76,6 +76,43 @@ def test_the_last_region_above_zero_wins_everywhere(how, axes, regions, seed):
     np.testing.assert_allclose(made.probability, 1 / (1 + np.exp(-scores[0])), rtol=1e-4, atol=1e-7)
 
 
+@settings(max_examples=30, deadline=None)
+@given(
+    axes=st.tuples(AXES, AXES, AXES),
+    classes=st.integers(2, 30),
+    spread=st.sampled_from([0.5, 4.0, 12.0, 40.0]),
+    seed=st.integers(0, 99),
+)
+def test_what_is_left_out_of_a_probability_is_less_than_a_ten_millionth(how, axes, classes, spread, seed):
+    coarse, fine = zip(*axes, strict=True)
+    random = np.random.default_rng(seed)
+    logits = torch.from_numpy(random.normal(0, spread, (classes, *coarse)).astype(np.float32))
+    wanted = seed % classes
+    scores = _interpolated(logits, fine)
+    exact = np.exp(scores[wanted] - np.logaddexp.reduce(scores, axis=0))
+    found = _made(how, logits, fine, wanted=wanted).probability
+    # float32 knows a logit of 100 to 8e-6, which moves a probability by up to a quarter of that.
+    rounding = 2e-7 + exact * (1 - exact) * 6 * np.spacing(np.float32(4 * spread))
+    assert (np.abs(found - exact) <= 1e-7 + rounding).all()
+
+
+def test_a_class_that_is_far_below_costs_nothing_and_is_nought(how):
+    logits = torch.zeros((3, 4, 4, 4))
+    logits[0], logits[1, :, :, 3] = 20, 19
+    found = _made(how, logits, (8, 8, 8), wanted=1).probability
+    np.testing.assert_array_equal(found[..., :5], 0)
+    np.testing.assert_allclose(found[..., 7], 1 / (1 + np.exp(1) + np.exp(-19)), rtol=1e-6)
+
+
+def test_a_cell_of_many_voxels_is_painted_whole(how):
+    logits = torch.from_numpy(np.random.default_rng(5).normal(0, 2, (3, 2, 1, 2)).astype(np.float32))
+    scores = _interpolated(logits, (19, 21, 70))
+    made = _made(how, logits, (19, 21, 70), wanted=2)
+    np.testing.assert_array_equal(made.indices, scores.argmax(0) * 3)
+    exact = np.exp(scores[2] - np.logaddexp.reduce(scores, axis=0))
+    np.testing.assert_allclose(made.probability, exact, atol=1e-6)
+
+
 def test_slabs_however_cut_make_the_same(how):
     random = np.random.default_rng(0)
     fields = ndimage.gaussian_filter(random.normal(size=(4, 12, 9, 8)), (0, 2, 2, 2)) * 40

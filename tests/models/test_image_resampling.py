@@ -6,6 +6,7 @@ import torch
 from scipy import ndimage
 from skimage.transform import resize
 
+from wirsung.models import image_resampling
 from wirsung.models.image_resampling import Target, resample_channel
 from wirsung.models.scaling import Scaling
 
@@ -79,3 +80,19 @@ def test_slices_wider_than_a_stretch_of_the_loop_are_whole():
     expected = resize(image.astype(float), (5, 2, 5000), 3, mode="edge", anti_aliasing=False)
     made = resample_channel(image, Target((5, 2, 5000), 3, None), Scaling())
     np.testing.assert_allclose(made, expected, atol=2e-6)
+
+
+@pytest.mark.parametrize("mask", [False, True], ids=["everywhere", "in a mask"])
+@pytest.mark.parametrize("order", [1, 3])
+@pytest.mark.parametrize(("old", "new"), [((90, 9, 8), (37, 6, 5)), ((30, 80, 7), (10, 70, 8)), *SHAPES])
+def test_slabs_of_any_thickness_give_the_same_numbers(monkeypatch, old, new, order, mask):
+    random = np.random.default_rng(4)
+    image, inside = random.integers(-900, 900, old).astype(np.int16), random.random(old) > 0.5
+    given = (image, Target(new, order, None), Scaling((-200.0, 300.0), 20.0, 80.0), inside if mask else None)
+    monkeypatch.setattr(image_resampling, "SLAB_SLICES", 1000)
+    whole = resample_channel(*given)
+    for thickness in (1, 5, 64):
+        monkeypatch.setattr(image_resampling, "SLAB_SLICES", thickness)
+        filled = np.full(new, np.nan, np.float32)
+        assert resample_channel(*given, filled) is filled
+        np.testing.assert_array_equal(filled, whole)

@@ -35,7 +35,8 @@ def read_image(path: Path) -> Volume:
     header, raw = read_content(path)
     if raw.dtype.kind in "iu" and not header.is_scaled:
         fits = int(raw.min()) >= _INT16.min and int(raw.max()) <= _INT16.max
-        return _volume(header, raw.astype(np.int16 if fits else np.float32))
+        # Not copied where they are int16 already: a long scan takes a gigabyte.
+        return _volume(header, raw.astype(np.int16 if fits else np.float32, copy=False))
     values = np.empty(raw.shape, dtype=np.float32)
     whole, bad = True, 0
     for place, chunk in _scaled(header, raw):

@@ -4,14 +4,14 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from wirsung.inference.painting_kernels import Axis, Canvas, Grid, class_codes, paint_labels, region_codes
-from wirsung.inference.probability_kernels import Share, paint_probability
+from wirsung.inference.probability_kernels import Share, find_leads, paint_probability
 from wirsung.inference.sliding_window import Slab
 from wirsung.models.plans import Configuration, Plans, Shape
 from wirsung.models.preprocessing import Placement
@@ -184,6 +184,16 @@ def _canvas(how: Export) -> tuple[NDArray[Any], NDArray[np.float32] | None]:
     return labels, None if how.wanted is None else np.zeros(how.placement.full_shape, np.float32)
 
 
+class _Seen(NamedTuple):
+    """The samples of a slab, and what is known of each place."""
+
+    samples: NDArray[np.float32]
+    """(z, y, x, output)."""
+    codes: NDArray[np.uint16]
+    leads: NDArray[np.float32]
+    """Filled where the probability of a class is wanted."""
+
+
 class _CellPainter:
     """On a CPU, cell by cell: see `painting_kernels`."""
 
@@ -196,33 +206,37 @@ class _CellPainter:
         """The cells that hold these rows of voxels."""
         # The outputs of one place side by side, which is how the sliding window leaves them.
         samples = slab.logits.permute(1, 2, 3, 0).contiguous().numpy()
-        codes = np.empty(samples.shape[:3], np.uint16)
-        find = region_codes if self.how.meaning.regions else class_codes
+        places = samples.shape[:3]
+        seen = _Seen(samples, np.empty(places, np.uint16), np.empty(places, np.float32))
         cells = self.axes[0].cells
         cells = cells[(cells[:, 2] >= rows.start) & (cells[:, 2] < rows.stop)].copy()
         cells[:, :2] -= slab.first
         with ThreadPoolExecutor(self.threads) as pool:
             bounds = np.linspace(0, len(samples), self.threads + 1).astype(int).tolist()
-            list(pool.map(lambda part: find(samples, codes, *part), pairwise(bounds)))
+            list(pool.map(lambda part: self._look(seen, slice(*part)), pairwise(bounds)))
             # Several pieces a thread, as some rows hold more structures than others.
             pieces = np.array_split(cells, min(len(cells), 4 * self.threads)) if len(cells) else []
-            list(pool.map(lambda piece: self._paint(samples, codes, piece), pieces))
+            list(pool.map(lambda piece: self._paint(seen, piece), pieces))
 
-    def _paint(
-        self, samples: NDArray[np.float32], codes: NDArray[np.uint16], cells: NDArray[np.int64]
-    ) -> None:
+    def _look(self, seen: "_Seen", rows: slice) -> None:
+        """What is known of each sample before the voxels between them are painted."""
+        samples, codes = seen.samples[rows], seen.codes[rows]
+        if self.how.meaning.regions:
+            region_codes(samples, codes)
+        else:
+            class_codes(samples, codes)
+            if self.how.wanted is not None:
+                find_leads(samples, codes, self.how.wanted, seen.leads[rows])
+
+    def _paint(self, seen: "_Seen", cells: NDArray[np.int64]) -> None:
         how, inside = self.how, self.how.placement.slices
         axis_z, axis_y, axis_x = self.axes
-        grid, width = Grid(Axis(cells, axis_z.weights), axis_y, axis_x), len(axis_x.weights)
-        canvas = Canvas(self.labels[inside], how.meaning.values, np.empty(width, np.float32))
-        paint_labels(samples, codes, grid, how.meaning.regions, canvas)
+        grid = Grid(Axis(cells, axis_z.weights), axis_y, axis_x)
+        canvas = Canvas(self.labels[inside], how.meaning.values, np.empty(len(axis_x.weights), np.float32))
+        paint_labels(seen.samples, seen.codes, grid, how.meaning.regions, canvas)
         if self.shares is not None and how.wanted is not None:
-            lines = np.empty((self.outputs + 2, width), np.float32)
-            coarse, bits = np.empty(samples.shape[2:], np.float32), np.empty(width, np.int32)
-            voxels = axis_x.cells[:, 3] - axis_x.cells[:, 2]
-            below, above = (np.repeat(axis_x.cells[:, side], voxels) for side in (0, 1))
-            share = Share(self.shares[inside], how.wanted, lines, axis_x.weights, below, above, coarse, bits)
-            paint_probability(samples, grid, how.meaning.regions, share)
+            share = Share(self.shares[inside], how.wanted, seen.leads)
+            paint_probability(seen.samples, seen.codes, grid, how.meaning.regions, share)
 
 
 class _MatrixPainter:

@@ -53,9 +53,9 @@ class Canvas(NamedTuple):
 
 
 @compiled
-def class_codes(logits: NDArray[np.float32], codes: NDArray[np.uint16], first: int, stop: int) -> None:
-    """The largest class of each place of the rows `first` to `stop` - 1; a tie goes to the smallest index."""
-    for z in range(first, stop):
+def class_codes(logits: NDArray[np.float32], codes: NDArray[np.uint16]) -> None:
+    """The largest class of each place; a tie goes to the smallest index."""
+    for z in range(logits.shape[0]):
         for y in range(logits.shape[1]):
             for x in range(logits.shape[2]):
                 best, found = logits[z, y, x, 0], 0
@@ -67,9 +67,9 @@ def class_codes(logits: NDArray[np.float32], codes: NDArray[np.uint16], first: i
 
 
 @compiled
-def region_codes(logits: NDArray[np.float32], codes: NDArray[np.uint16], first: int, stop: int) -> None:
-    """One more than the last output above 0 of each place of the rows `first` to `stop` - 1, else 0."""
-    for z in range(first, stop):
+def region_codes(logits: NDArray[np.float32], codes: NDArray[np.uint16]) -> None:
+    """One more than the last output above 0 of each place, else 0."""
+    for z in range(logits.shape[0]):
         for y in range(logits.shape[1]):
             for x in range(logits.shape[2]):
                 found = 0
@@ -97,8 +97,8 @@ def paint_labels(
     for cz in grid.z.cells:
         for cy in grid.y.cells:
             for cx in grid.x.cells:
-                cell = _cell(cz, cy, cx)
-                if _is_one(codes, cell[0]):
+                cell = the_cell(cz, cy, cx)
+                if is_one(codes, cell[0]):
                     _fill(canvas.labels, cell[1], canvas.values[codes[cz[0], cy[0], cx[0]]])
                     continue
                 floor = bounds_of(logits, cell[0], bounds)
@@ -110,12 +110,13 @@ def paint_labels(
 
 
 @compiled
-def _cell(cz: NDArray[np.int64], cy: NDArray[np.int64], cx: NDArray[np.int64]) -> Cell:
+def the_cell(cz: NDArray[np.int64], cy: NDArray[np.int64], cx: NDArray[np.int64]) -> Cell:
+    """The cell of one row of each axis's cells."""
     return (cz[0], cz[1], cy[0], cy[1], cx[0], cx[1]), (cz[2], cz[3], cy[2], cy[3], cx[2], cx[3])
 
 
 @compiled
-def _is_one(codes: NDArray[np.uint16], corners: Six) -> bool:
+def is_one(codes: NDArray[np.uint16], corners: Six) -> bool:
     """Whether all eight corners have one code."""
     z0, z1, y0, y1, x0, x1 = corners
     code = codes[z0, y0, x0]

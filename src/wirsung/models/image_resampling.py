@@ -1,8 +1,9 @@
 """One channel normalised and resampled on the CPU in one go, slice by slice.
 
 A slice is made float32, normalised and resampled within its plane while it lies in the processor's cache;
-then the small slices are mixed along the axis that remains. So no float copy of the image ever exists. Of
-each axis's matrix only the band is used that is not 0: a cubic spline forgets a voxel after a dozen others.
+then the small slices are mixed along the axis that remains, a slab at a time. So no float copy of the image
+ever exists, be it as long as it may. Of each axis's matrix only the band is used that is not 0: a cubic
+spline forgets a voxel after a dozen others.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,6 +25,8 @@ Plane = NDArray[np.float32]
 
 _FORGOTTEN = 1e-8
 """Weights below it are left out: float32 knows seven digits."""
+SLAB_SLICES = 64
+"""Slices of the image that exist in float32 at once, beside those that the next ones are mixed with."""
 
 
 class Band(NamedTuple):
@@ -50,6 +53,7 @@ def resample_channel(
     target: Target,
     scaling: Scaling,
     mask: NDArray[np.bool_] | None = None,
+    made: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
     """The channel (z, y, x), normalised and then resampled.
 
@@ -58,6 +62,7 @@ def resample_channel(
         target: Its new shape.
         scaling: How it is normalised.
         mask: Where it is normalised; None for everywhere.
+        made: What is filled and returned, of the new shape; None for a new array.
 
     Source:
         `resample_data_or_seg_to_shape` of nnU-Net 2.8, order 3 or 1 along the fine axes, 0 along the coarse.
@@ -67,31 +72,48 @@ def resample_channel(
         >>> resample_channel(ramp, Target((1, 1, 2), 1, None), Scaling(None, 1.0, 2.0)).ravel()
         array([-0.25,  0.75], dtype=float32)
     """
+    result: NDArray[np.float32] = np.empty(target.shape, np.float32) if made is None else made
     lead = _leading_axis(channel.shape, target)
     order = (lead, *(axis for axis in range(3) if axis != lead))
-    new = [target.shape[axis] for axis in order]
-    slices = channel.transpose(order)
     inside = None if mask is None else mask.transpose(order)
-    rows, columns = (_band(slices.shape[axis], new[axis], target.order) for axis in (1, 2))
-    middle = np.empty((slices.shape[0], *new[1:]), np.float32)
-    extremes = np.empty((slices.shape[0], 2), np.float32)
-
-    def flatten(index: int) -> None:
-        plane = np.array(slices[index], np.float32, order="C")
-        scaling.apply(plane, None if inside is None else inside[index])
-        extremes[index] = plane.min(), plane.max()
-        _mix_plane(plane, rows, columns, middle[index])
-
-    _in_threads(flatten, range(slices.shape[0]))
+    planes = _Planes(channel.transpose(order), inside, scaling, target, order[1:])
+    filled = result.transpose(order)
     if channel.shape == target.shape:
-        made = middle
+        _in_threads(lambda index: planes.flatten(index, filled[index]), range(len(filled)))
     elif lead == target.coarse:
-        made = _nearest_slices(middle, new[0], extremes if target.order > 1 else None)
+        _nearest_slices(planes, filled, target.order)
     else:
-        limits = (extremes[:, 0].min(), extremes[:, 1].max()) if target.order > 1 else (-np.inf, np.inf)
-        made = _mix_slices(middle, _band(middle.shape[0], new[0], target.order), limits)
-    back = sorted(range(3), key=order.__getitem__)
-    return np.ascontiguousarray(made.transpose(back))
+        _mix_slices(planes, filled, target.order)
+    return result
+
+
+class _Planes:
+    """The slices along the leading axis: each normalised, then resampled within its plane."""
+
+    def __init__(
+        self,
+        slices: NDArray[np.generic],
+        inside: NDArray[np.bool_] | None,
+        scaling: Scaling,
+        target: Target,
+        axes: tuple[int, ...],
+    ) -> None:
+        self.slices, self.inside, self.scaling = slices, inside, scaling
+        self.shape = target.shape[axes[0]], target.shape[axes[1]]
+        old = slices.shape[1:]
+        self.rows, self.columns = (_band(old[at], self.shape[at], target.order) for at in range(2))
+        self.extremes = np.empty((len(slices), 2), np.float32)
+        """Smallest and largest value of each normalised slice that was flattened."""
+
+    def flatten(self, index: int, made: NDArray[np.float32]) -> None:
+        """One slice, into `made`."""
+        plane = np.array(self.slices[index], np.float32, order="C")
+        self.scaling.apply(plane, None if self.inside is None else self.inside[index])
+        self.extremes[index] = plane.min(), plane.max()
+        whole = made if made.flags.c_contiguous else np.empty(self.shape, np.float32)
+        _mix_plane(plane, self.rows, self.columns, whole)
+        if whole is not made:
+            made[:] = whole
 
 
 def _leading_axis(shape: Sequence[int], target: Target) -> int:
@@ -102,32 +124,75 @@ def _leading_axis(shape: Sequence[int], target: Target) -> int:
     return 0 if z >= y else 1
 
 
-def _nearest_slices(
-    middle: NDArray[np.float32], count: int, extremes: NDArray[np.float32] | None
-) -> NDArray[np.float32]:
-    """The nearest slice for each of `count`; a cubic spline stays in the range of its slice, as skimage's."""
-    if extremes is not None:
-        np.clip(middle, extremes[:, :1, None], extremes[:, 1:, None], out=middle)
-    return middle[nearest_index(len(middle), count)] if count != len(middle) else middle
+def _nearest_slices(planes: _Planes, filled: NDArray[np.float32], order: Order) -> None:
+    """The nearest slice for each; a cubic spline stays in the range of its slice, as skimage's."""
+    old, new = len(planes.slices), len(filled)
+    nearest = np.arange(old) if old == new else nearest_index(old, new)
+    first = np.flatnonzero(np.diff(nearest, prepend=-1))
+    stop = np.append(first[1:], new)
+
+    def fill(place: int) -> None:
+        taken = filled[first[place] : stop[place]]
+        index = int(nearest[first[place]])
+        planes.flatten(index, taken[0])
+        if order > 1:
+            np.clip(taken[0], *planes.extremes[index], out=taken[0])
+        taken[1:] = taken[0]
+
+    _in_threads(fill, range(len(first)))
 
 
-def _mix_slices(middle: NDArray[np.float32], band: Band, limits: tuple[float, float]) -> NDArray[np.float32]:
-    """The slices resampled along the first axis, and kept in the range of the image, as skimage does."""
-    flat = middle.reshape(len(middle), -1)
-    made = np.empty((len(band.first), flat.shape[1]), np.float32)
+def _mix_slices(planes: _Planes, filled: NDArray[np.float32], order: Order) -> None:
+    """The slices resampled along the first axis, a slab at a time, so that few of them exist at once."""
+    old, new = len(planes.slices), len(filled)
+    band = _band(old, new, order)
+    taps = band.weights.shape[1]
+    # From which slice on a row and all later ones take.
+    lows = np.minimum.accumulate(band.first[::-1])[::-1]
+    thickness = max(1, SLAB_SLICES * new // old)
+    held, begin, end = np.empty((0, *planes.shape), np.float32), 0, 0
+    for start in range(0, new, thickness):
+        rows = range(start, min(start + thickness, new))
+        low, high = int(lows[start]), max(end, int(band.first[rows.start : rows.stop].max()) + taps)
+        slab = np.empty((high - low, *planes.shape), np.float32)
+        slab[: max(0, end - low)] = held[low - begin :]
+        _flatten_all(planes, range(end, high), slab, low)
+        held, begin, end = slab, low, high
+        _mix_rows(held, Band(band.first - low, band.weights), rows, filled)
+    if order > 1:
+        # As skimage: a cubic spline stays in the range of the image, whose last slices may weigh nothing.
+        _flatten_all(planes, range(end, old), held[:0], end)
+        low_value, high_value = planes.extremes[:, 0].min(), planes.extremes[:, 1].max()
+        _in_threads(lambda row: np.clip(filled[row], low_value, high_value, out=filled[row]), range(new))
 
-    def mix(index: int) -> None:
-        own = slice(index, index + 1)
-        _mix(flat, Band(band.first[own], band.weights[own]), made[own])
-        np.clip(made[own], *limits, out=made[own])
 
-    _in_threads(mix, range(len(made)))
-    return made.reshape(len(made), *middle.shape[1:])
+def _flatten_all(planes: _Planes, indices: range, slab: NDArray[np.float32], low: int) -> None:
+    """Slices into a slab that begins with slice `low`; those outside it only count for the extremes."""
+
+    def flatten(index: int) -> None:
+        is_held = low <= index < low + len(slab)
+        planes.flatten(index, slab[index - low] if is_held else np.empty(planes.shape, np.float32))
+
+    _in_threads(flatten, indices)
 
 
-def _in_threads(work: Callable[[int], None], indices: range) -> None:
+def _mix_rows(slab: NDArray[np.float32], band: Band, rows: range, filled: NDArray[np.float32]) -> None:
+    """Some rows of the result, of the slices in a slab."""
+    flat = slab.reshape(len(slab), -1)
+
+    def mix(row: int) -> None:
+        made = np.empty((1, flat.shape[1]), np.float32)
+        _mix(flat, Band(band.first[row : row + 1], band.weights[row : row + 1]), made)
+        filled[row] = made.reshape(filled.shape[1:])
+
+    _in_threads(mix, rows)
+
+
+def _in_threads(work: Callable[[int], object], indices: range) -> None:
     """Call `work` for each index, in as many threads as torch may use."""
     parts = min(torch.get_num_threads(), len(indices))
+    if not parts:
+        return
 
     def work_through(part: int) -> None:
         for index in indices[part::parts]:

@@ -162,5 +162,5 @@ def _resampled(
     made = np.empty((len(voxels), *shape), np.float32)
     for index, (channel, way) in enumerate(zip(voxels, ways, strict=True)):
         mask = inside if way.inside_mask_only else None
-        made[index] = resample_channel(channel, target, scaling_of(channel, way, mask), mask)
+        resample_channel(channel, target, scaling_of(channel, way, mask), mask, made[index])
     return made
