@@ -113,6 +113,11 @@ class Export:
         old, new = self.shape[axis], self.placement.cropped_shape[axis]
         return cells_along(old, new, is_nearest=axis == self.coarse or self.order == 0)
 
+    def matrix(self, axis: int) -> NDArray[np.float64]:
+        """The matrix that resamples logits along one axis."""
+        old, new = self.shape[axis], self.placement.cropped_shape[axis]
+        return axis_matrix(old, new, 0 if axis == self.coarse else self.configuration.logit_resampling.order)
+
 
 def export_slabs(slabs: Iterable[Slab], how: Export, plans: Plans, *, threads: int = 1) -> Exported:
     """The labels of logits that come slab by slab along the first axis; only the last slab need exist.
@@ -272,10 +277,7 @@ class _MatrixPainter:
 
 
 def _matrix(how: Export, axis: int, logits: torch.Tensor) -> torch.Tensor:
-    old, new = how.shape[axis], how.placement.cropped_shape[axis]
-    order = how.configuration.logit_resampling.order
-    matrix = axis_matrix(old, new, 0 if axis == how.coarse else order)
-    return torch.from_numpy(matrix).to(logits.device, logits.dtype)
+    return torch.from_numpy(how.matrix(axis)).to(logits.device, logits.dtype)
 
 
 class _Classes:
