@@ -11,10 +11,11 @@ from typing import Literal
 from wirsung.compute.file_state import state_of_file
 from wirsung.datasets.layout import MODALITIES, Dataset, is_dataset
 from wirsung.datasets.splits import Split, read_split
-from wirsung.errors import ConfigError, ManifestError
+from wirsung.errors import ConfigError, ImageError, ManifestError
 from wirsung.imaging.dicom import is_dicom_file, read_series
 from wirsung.imaging.nifti import read_image
 from wirsung.imaging.volume import Volume
+from wirsung.inference.plausibility import check_place
 
 _SUFFIXES = (".nii.gz", ".nii")
 _CHANNEL = re.compile(r"(.+)_(\d{4})")
@@ -34,6 +35,8 @@ class Source:
     """The files of further channels."""
     modality: str | None = None
     """ct, t1, t2 or mr, where the name says so."""
+    problem: str = ""
+    """Why it can't be read, where that is known before; other cases go on."""
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -61,11 +64,18 @@ class Source:
 
         Raises:
             ImageError: One is missing or damaged.
+            GeometryError: Its spacing is impossible.
         """
+        if self.problem:
+            raise ImageError(self.problem)
         if self.kind == "nifti":
-            return tuple(read_image(path) for path in self.paths), self.modality
-        series = read_series(self.path)
-        return (series.volume,), series.modality.casefold()
+            volumes, modality = tuple(read_image(path) for path in self.paths), self.modality
+        else:
+            series = read_series(self.path)
+            volumes, modality = (series.volume,), series.modality.casefold()
+        for volume, path in zip(volumes, self.paths, strict=True):
+            check_place(volume, str(path))
+        return volumes, modality
 
     def key(self) -> str:
         """Another one when the file or a file of the series changes."""
@@ -87,7 +97,8 @@ def find_sources(
             folder of a case, the images named as the channels are.
 
     Raises:
-        ManifestError: Nothing to predict is there, two images are of the same name, or a channel is missing.
+        ManifestError: Nothing to predict is there, two images are of the same name, or every case lacks a
+            channel.
         ConfigError: A split is asked of what is no dataset, or the fold does not exist.
     """
     if is_dataset(path):
@@ -103,9 +114,7 @@ def find_sources(
             raise ManifestError(msg)
         found[source.case] = source
     if not found:
-        what = "holds no NIfTI image and no DICOM series" if path.exists() else "does not exist"
-        msg = f"{path} {what}. Name an image, a series folder, a folder of either, or a dataset."
-        raise ManifestError(msg)
+        raise ManifestError(_nothing(path))
     return dict(sorted(found.items()))
 
 
@@ -114,8 +123,10 @@ def joined(sources: Sequence[Source], channels: Sequence[str], path: Path) -> li
 
     Of a model of one channel, names lose their _0000 only where every image has it.
 
+    A case that lacks a channel becomes one with a problem.
+
     Raises:
-        ManifestError: A case lacks a channel.
+        ManifestError: Every case lacks a channel.
     """
     names = [_CHANNEL.fullmatch(source.case) for source in sources if source.kind == "nifti"]
     if len(channels) == 1 and not (names and all(name and name[2] == "0000" for name in names)):
@@ -133,9 +144,12 @@ def joined(sources: Sequence[Source], channels: Sequence[str], path: Path) -> li
         if missing:
             file = f"{case}_{missing[0]:04}.nii.gz"
             msg = f"{path}: case {case} lacks {file}, its channel {channels[missing[0]]}. Put it beside."
-            raise ManifestError(msg)
+            made.append(replace(next(iter(group.values())), case=case, problem=msg))
+            continue
         others = tuple(group[number].path for number in range(1, len(channels)))
         made.append(replace(group[0], case=case, others=others))
+    if made and all(source.problem for source in made):
+        raise ManifestError(made[0].problem)
     return made
 
 
@@ -186,7 +200,7 @@ def _of_path(path: Path, channels: Sequence[str]) -> Iterator[Source]:
             return
         for item in sorted(path.iterdir()):
             if not item.name.startswith("."):
-                yield from _of_item(item, channels)
+                yield from _of_item_or_problem(item, channels)
 
 
 def _nifti(path: Path) -> Source:
@@ -203,9 +217,18 @@ def _beside(path: Path) -> Iterator[Source]:
             yield _nifti(file)
 
 
+def _of_item_or_problem(item: Path, channels: Sequence[str]) -> Iterator[Source]:
+    """A file or folder inside the folder that was named; one that can't be looked into is a case too."""
+    try:
+        yield from _of_item(item, channels)
+    except OSError as error:
+        msg = f"{item} can't be read ({error.strerror}). Check its rights."
+        yield Source("nifti", item, case_name(item), problem=msg)
+
+
 def _of_item(item: Path, channels: Sequence[str]) -> Iterator[Source]:
-    """A file or folder inside the folder that was named."""
-    if item.is_file():
+    # A link to nothing is an image that is missing, not no image.
+    if not item.is_dir():
         if item.name.endswith(_SUFFIXES):
             yield _nifti(item)
         return
@@ -221,6 +244,18 @@ def _of_item(item: Path, channels: Sequence[str]) -> Iterator[Source]:
         if _is_series(folder):
             yield Source("dicom", folder, item.name)
             return
+
+
+def _nothing(path: Path) -> str:
+    """Why a path that was named gives no case."""
+    named = "Name an image, a series folder, a folder of either, or a dataset."
+    if not path.exists():
+        return f"{path} does not exist. {named}"
+    if path.is_dir():
+        return f"{path} holds no NIfTI image and no DICOM series. {named}"
+    if is_dicom_file(path):
+        return f"{path} is one DICOM file. Name the folder of its series."
+    return f"{path} is not named .nii.gz or .nii, as a NIfTI image must be. Rename or convert it."
 
 
 def _is_series(folder: Path) -> bool:
