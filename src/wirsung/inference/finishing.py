@@ -1,6 +1,6 @@
 """What becomes of a prediction before it is written: postprocessing, and the lesion's score."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
@@ -8,14 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from wirsung.anatomy.structures import containers
+from wirsung.anatomy.structures import containers, parts
 from wirsung.errors import ConfigError
+from wirsung.imaging.arrays import Voxels
+from wirsung.imaging.volume import Volume
 from wirsung.inference.lesion_score import lesion_score
 from wirsung.inference.postprocessing import Postprocessing, nnunet_steps
 from wirsung.inference.predictor import Prediction, Predictor
 from wirsung.inference.settings import PredictSettings
+from wirsung.models.folder import ModelClass
 
 _PANCREAS = "pancreas"
+_ORGAN = (_PANCREAS, "pancreas_head", "pancreas_body", "pancreas_tail")
+_PLANES = 16
 
 
 @dataclass(frozen=True)
@@ -62,13 +67,43 @@ class Finishing:
             inside = [item.value for item in self.predictor.classes if self._is_inside(item.name)]
             pancreas = np.isin(label_map.voxels, inside)
             facts["lesion_score"] = lesion_score(prediction.lesion_probability, pancreas).as_json()
+        warnings = (*prediction.warnings, *missing_in(label_map, self.predictor.classes))
         if not facts:
-            return Finished(prediction)
+            return Finished(replace(prediction, warnings=warnings))
         seconds = {**prediction.seconds, "finishing": round(perf_counter() - started, 3)}
-        return Finished(replace(prediction, label_map=label_map, seconds=seconds), facts)
+        made = replace(prediction, label_map=label_map, seconds=seconds, warnings=warnings)
+        return Finished(made, facts)
 
     def _is_inside(self, name: str) -> bool:
         return name == self.predictor.lesion or _PANCREAS in containers(name)
+
+
+def missing_in(label_map: Volume, classes: Sequence[ModelClass]) -> tuple[str, ...]:
+    """The sentence on a label map without a pancreas, where the model knows one; or without anything.
+
+    Example:
+        >>> empty = Volume(np.zeros((2, 2, 2), np.uint8), np.eye(4))
+        >>> missing_in(empty, [ModelClass(1, 17, "pancreas")])
+        ('No pancreas was found.',)
+        >>> missing_in(empty, [ModelClass(1, 28, "pancreatic_lesion")])  # as it should be
+        ()
+    """
+    names = {item.name for item in classes}
+    organ = [item.value for item in classes if item.name in _ORGAN]
+    if organ:
+        return () if _holds(label_map.voxels, organ) else ("No pancreas was found.",)
+    if names <= {*parts(_PANCREAS)} or _holds(label_map.voxels, [item.value for item in classes]):
+        return ()
+    return ("Nothing that the model knows was found.",)
+
+
+def _holds(voxels: Voxels, values: Sequence[int]) -> bool:
+    """Whether any voxel has one of the values; some planes at a time, as most maps tell soon."""
+    longest = int(np.argmax(voxels.shape))
+    count = voxels.shape[longest]
+    planes = np.moveaxis(voxels, longest, 0)
+    order = sorted(range(0, count, _PLANES), key=lambda first: abs(first - count // 2))
+    return any((planes[first : first + _PLANES] == value).any() for first in order for value in values)
 
 
 def _of_nnunet(model: Path, predictor: Predictor) -> tuple[tuple[int, ...], ...]:
