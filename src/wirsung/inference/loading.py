@@ -13,9 +13,9 @@ from wirsung.inference.cpu_layers import quickened
 from wirsung.inference.model_files import fold_weights, opened_model, previous_folder
 from wirsung.inference.presets import PRESETS, PresetName
 from wirsung.inference.stage import Stage
-from wirsung.models.checking import network_of
+from wirsung.models.checking import check_fits, network_of
 from wirsung.models.device import choose_device
-from wirsung.models.folder import ModelClass, Record, read_record
+from wirsung.models.folder import ModelClass, Record, record_to_predict_by
 from wirsung.models.labels import Labels
 from wirsung.models.plans import Configuration, Plans, read_labels, read_plans
 from wirsung.models.stages import stage_configuration, stage_outline
@@ -83,8 +83,11 @@ def load_model(path: Path, how: How) -> Loaded:
         MissingDependencyError: The network needs a package that is not installed.
     """
     with opened_model(path, how.choose) as folder:
-        plans, labels, record = read_plans(folder), read_labels(folder), read_record(folder)
+        plans, labels, record = read_plans(folder), read_labels(folder), record_to_predict_by(folder)
         weights = fold_weights(folder, how.folds, how.checkpoint)
+        for item in weights:
+            # Before a network of the size that the plans ask for is built.
+            check_fits(plans, labels, item, folder)
         stage = _stage(plans, labels, weights, how)
         sha256 = "-".join(item.sha256 for item in weights)
         outline = stage_outline(plans, weights[0].configuration)

@@ -11,7 +11,16 @@ from wirsung.models.folder import finished_folds, fold_folder
 from wirsung.models.nnunet_folder import BESIDE, CHECKPOINT_FILES, choose_trained, files_below
 from wirsung.models.plans import DATASET_FILE, PLANS_FILE
 from wirsung.models.transfer_settings import Checkpoint
-from wirsung.models.weights import Weights, checkpoint_weights, load_weights, read_checkpoint
+from wirsung.models.weights import (
+    WEIGHTS_FILE,
+    Weights,
+    check_finite,
+    checkpoint_weights,
+    load_weights,
+    read_checkpoint,
+)
+
+_PARTS = (".pth", ".pt", ".safetensors", ".json")
 
 
 @contextmanager
@@ -27,17 +36,18 @@ def opened_model(path: Path, choose: str | None = None) -> Iterator[Path]:
         StorageError: There is no room to unpack.
     """
     if not path.is_file():
-        yield _within(path, path, choose)
+        with _said_of(path):
+            yield _within(path, path, choose)
         return
+    if path.suffix in _PARTS:
+        msg = f"{path} is a part of a model. Name the folder in which {PLANS_FILE} lies."
+        raise CheckpointError(msg)
     with tempfile.TemporaryDirectory(prefix="wirsung-model-") as name:
         folder = Path(name)
         with opened_zip(path) as archive:
             unpack(archive, [file for file in members(archive) if _is_needed(file)], folder)
-        try:
+        with _said_of(path, name):
             yield _within(folder, path, choose)
-        except CheckpointError as error:
-            # Who reads it knows the file that they named, not the folder that it was unpacked into.
-            raise CheckpointError(str(error).replace(name, str(path))) from error
 
 
 def fold_weights(
@@ -53,10 +63,19 @@ def fold_weights(
     Raises:
         CheckpointError: A fold is missing, unfinished or damaged, or they are of different configurations.
     """
-    chosen = _every_fold(model, checkpoint) if folds is None else tuple(map(str, folds))
+    there = _every_fold(model, checkpoint)
+    chosen = there if folds is None else tuple(map(str, folds))
     if not chosen:
-        msg = f"{model} has no finished fold. Train one with: wirsung train DATASET {model}"
+        msg = f"{model} has no finished fold with a {_file_of(checkpoint)}. {_advice(model, checkpoint)}"
         raise CheckpointError(msg)
+    for fold in chosen:
+        if not fold_folder(model, fold).is_dir():
+            others = f"there is only {', '.join(there)}" if there else "there is none at all"
+            msg = (
+                f"{model} has no fold {fold}, which has neither weights nor a folder; {others}. "
+                "Choose another with --fold, or leave it out."
+            )
+            raise CheckpointError(msg)
     weights = [_weights(model, fold, checkpoint) for fold in chosen]
     if len({item.configuration for item in weights}) > 1:
         msg = f"The folds {', '.join(chosen)} of {model} are of different configurations. Choose one."
@@ -83,6 +102,16 @@ def previous_folder(model: Path, configuration: str, previous: str, named: Path 
     raise CheckpointError(msg)
 
 
+@contextmanager
+def _said_of(path: Path, unpacked: str = "") -> Iterator[None]:
+    """Errors name the model: who reads it knows what they named, not the folder that it was unpacked into."""
+    try:
+        yield
+    except CheckpointError as error:
+        said = str(error).replace(unpacked, str(path)) if unpacked else str(error)
+        raise CheckpointError(said if "/" in said or "\\" in said else f"{path}: {said}") from error
+
+
 def _within(folder: Path, source: Path, choose: str | None) -> Path:
     if (folder / PLANS_FILE).is_file() and choose is None:
         return folder
@@ -101,12 +130,29 @@ def _is_needed(file: PurePosixPath) -> bool:
 def _weights(model: Path, fold: str, checkpoint: Checkpoint) -> Weights:
     folder = fold_folder(model, fold)
     if checkpoint == "final":
-        return load_weights(folder)
+        found = load_weights(folder)
+        check_finite(found.state, str(folder))
+        return found
     file = folder / CHECKPOINT_FILES[checkpoint]
     if not file.is_file():
         msg = f"{folder} has no {file.name}. Leave --checkpoint out, or choose another fold."
         raise CheckpointError(msg)
-    return checkpoint_weights(read_checkpoint(file))
+    found = checkpoint_weights(read_checkpoint(file))
+    check_finite(found.state, str(file))
+    return found
+
+
+def _file_of(checkpoint: Checkpoint) -> str:
+    own = CHECKPOINT_FILES[checkpoint]
+    return f"{WEIGHTS_FILE} or {own}" if checkpoint == "final" else own
+
+
+def _advice(model: Path, checkpoint: Checkpoint) -> str:
+    if checkpoint == "best":
+        return "Leave --checkpoint out."
+    if any(model.glob(f"fold_*/{CHECKPOINT_FILES['best']}")):
+        return "There is one that is not trained to its end: take it with --checkpoint best."
+    return f"Get the whole folder, or train one with: wirsung train DATASET {model}"
 
 
 def _every_fold(model: Path, checkpoint: Checkpoint) -> tuple[str, ...]:

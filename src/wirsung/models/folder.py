@@ -10,6 +10,7 @@ from wirsung import __version__
 from wirsung.compute.atomic import write_json
 from wirsung.errors import CheckpointError
 from wirsung.models.normalisation import OTHER, known_modality
+from wirsung.models.plans import DATASET_FILE
 from wirsung.models.weights import CHECKPOINT_FILE, WEIGHTS_FILE
 
 RECORD_FILE = "wirsung.json"
@@ -132,13 +133,41 @@ def read_record(model: Path) -> Record | None:
         content = json.loads(path.read_text(encoding="utf-8"))
         schema = content["schema"]
         record = _record(content) if schema == SCHEMA else None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         msg = f"{path} is damaged. Copy or train the model anew."
         raise CheckpointError(msg) from error
     if record is None:
         msg = f"{path} has schema {schema!r}, but this version of Wirsung reads {SCHEMA}. Use a later one."
         raise CheckpointError(msg)
     return record
+
+
+def record_to_predict_by(model: Path) -> Record | None:
+    """The record of a model folder; None where nnU-Net itself wrote the folder.
+
+    Without its record a model of Wirsung's would be given images in another axis order than it learnt.
+
+    Raises:
+        CheckpointError: `wirsung.json` is damaged, of a later version, or missing from what Wirsung trained.
+    """
+    record = read_record(model)
+    if record is None and _is_ours(model):
+        msg = (
+            f"{model / RECORD_FILE} is missing, though Wirsung began this model: it says in which axis order "
+            "the model learnt, and what its classes are. Finish the training by its own command, or get the "
+            "whole folder."
+        )
+        raise CheckpointError(msg)
+    return record
+
+
+def _is_ours(model: Path) -> bool:
+    """Whether `dataset.json` has what only Wirsung's training writes into it."""
+    try:
+        content = json.loads((model / DATASET_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False  # whoever reads the labels says what is wrong with it
+    return isinstance(content, dict) and {"scheme", "structures"} <= set(content)
 
 
 def write_record(model: Path, record: Record) -> None:

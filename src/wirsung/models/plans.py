@@ -239,7 +239,7 @@ def _json(path: Path) -> dict[str, Any]:
             f"A model folder has {PLANS_FILE}, {DATASET_FILE} and fold_0/."
         )
         raise CheckpointError(msg) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         msg = f"{path} is not JSON. Get the model folder anew."
         raise CheckpointError(msg) from error
     if not isinstance(content, dict):

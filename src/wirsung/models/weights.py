@@ -4,6 +4,7 @@ import hashlib
 import json
 import pickle
 import warnings
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from wirsung.errors import CheckpointError
 
 WEIGHTS_FILE = "weights.safetensors"
 CHECKPOINT_FILE = "checkpoint_final.pth"
+_MOST_SWELLING = 4
+_SMALL_BYTES = 64 * 2**20
 
 State = dict[str, torch.Tensor]
 
@@ -145,6 +148,7 @@ def read_torch_file(path: Path, device: torch.device | str = "cpu") -> Any:  # n
     Raises:
         CheckpointError: It is damaged, or holds anything else.
     """
+    _check_swelling(path)
     try:
         with _numpy_scalars(), warnings.catch_warnings():
             # A pickle of another protocol is damaged or foreign; either is an error below, not a warning.
@@ -159,6 +163,40 @@ def read_torch_file(path: Path, device: torch.device | str = "cpu") -> Any:  # n
     except (RuntimeError, OSError, EOFError, ValueError, LookupError, AttributeError, TypeError) as error:
         msg = f"{path} is damaged or no checkpoint. Copy or train it anew."
         raise CheckpointError(msg) from error
+
+
+def _check_swelling(path: Path) -> None:
+    """Refuse a zip bomb before anything of it is inflated; torch itself stores without compression."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            total = sum(info.file_size for info in archive.infolist())
+        stored = path.stat().st_size
+    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError):
+        return  # older files are no zips; whatever else it is, reading it says so
+    if total > _MOST_SWELLING * stored + _SMALL_BYTES:
+        msg = (
+            f"{path} has {stored:,} bytes, but would swell to {total:,} when it is opened, as no checkpoint "
+            "does. Ask its author for safetensors."
+        )
+        raise CheckpointError(msg)
+
+
+def check_finite(state: Mapping[str, torch.Tensor], source: str) -> None:
+    """Do nothing where every weight is a number.
+
+    Raises:
+        CheckpointError: Some are NaN or infinite, as after a training that diverged.
+
+    Example:
+        >>> check_finite({"a": torch.ones(2), "steps": torch.tensor(3)}, "weights.safetensors")
+    """
+    wrong = [name for name, value in state.items() if not bool(torch.isfinite(value).all())]
+    if wrong:
+        msg = (
+            f"{source}: NaN or infinite are weights of {listed(wrong, most=2)}, as after a training that "
+            f"diverged. Use another checkpoint or fold, or train it anew."
+        )
+        raise CheckpointError(msg)
 
 
 def checkpoint_weights(content: Mapping[str, Any]) -> Weights:
