@@ -33,9 +33,11 @@ class Prediction:
     lesion_probability: Volume | None
     """0 to 1, float32; where it was asked for."""
     seconds: Mapping[str, float] = field(default_factory=dict)
-    """Of each part of the work: preparing, network, labels."""
+    """Of each part of the work: preparing, locating, network, labels."""
     warnings: tuple[str, ...] = ()
     """What speaks against having given the volume to this model; see `plausibility`."""
+    work: tuple[Mapping[str, Any], ...] = ()
+    """What was done, stage by stage: tiles, and the region that was looked at."""
 
 
 @dataclass(frozen=True)
@@ -181,7 +183,7 @@ class Predictor:
             raise CheckpointError(msg)
         lesion = None if probability is None else volumes[0].with_voxels(probability)
         seconds = {name: round(value, 3) for name, value in clock.seconds.items()}
-        return Prediction(volumes[0].with_voxels(labels), lesion, seconds, warnings)
+        return Prediction(volumes[0].with_voxels(labels), lesion, seconds, warnings, tuple(clock.work))
 
     def _checked(self, volumes: Sequence[Volume], modality: str | None, *, strict: bool) -> tuple[str, ...]:
         """What speaks against the volumes, each sentence once."""

@@ -12,14 +12,19 @@ from numpy.typing import NDArray
 from torch import nn
 
 from wirsung.errors import CheckpointError
+from wirsung.inference.body import body_of
 from wirsung.inference.export import Export, Exported, Meaning, export_slabs
-from wirsung.inference.presets import PRESETS, Preset, Steps
+from wirsung.inference.focus import Focus, cube
+from wirsung.inference.presets import PRESETS, Preset, Region, Steps
+from wirsung.inference.region import Chosen, Grid, choose, coarser, not_worth_it, seen_in, wanted_outputs
 from wirsung.inference.sliding_window import Network, Slab, Tiling, mirrored, slabs, sliding_window
 from wirsung.models.labels import Labels
-from wirsung.models.plans import Configuration, Plans, Spacing
+from wirsung.models.plans import Configuration, Plans, Shape, Spacing
 from wirsung.models.preprocessing import Placement, preprocess
 from wirsung.models.stages import at_slices_of
 
+_SURE = 10.0
+"""The logit of what is known without the network."""
 _BATCH_VOXELS = 96**3
 """Small patches are computed several at a time, up to so many voxels."""
 
@@ -40,6 +45,8 @@ class Clock:
     """Seconds of each part of the work."""
 
     seconds: dict[str, float] = field(default_factory=dict)
+    work: list[dict[str, Any]] = field(default_factory=list)
+    """What each stage did: its tiles, and the region that it looked at."""
 
     @contextmanager
     def of(self, part: str) -> Iterator[None]:
@@ -116,13 +123,53 @@ class Stage:
         configuration = self.configuration_for(image.spacing_mm)
         prepared, placement = self.prepared(image, clock)
         shape = prepared.shape[1], prepared.shape[2], prepared.shape[3]
-        how = Export(placement, configuration, shape, meaning or self.meaning, wanted)
+        whole = Export(placement, configuration, shape, meaning or self.meaning, wanted)
         with torch.inference_mode():
-            found = _timed(self.slabs(prepared), clock, "network")
-            with clock.of("labels"):
-                made = export_slabs(found, how, self.plans, threads=self.workers)
+            with clock.of("locating"):
+                focus = self._focus(prepared, whole, image.modality)
+            made = self._exported(prepared, focus, clock)
+            if focus.is_part and focus.cuts(made.indices.transpose(self.plans.transpose_forward)):
+                focus = focus.widened()
+                made = self._exported(prepared, focus, clock)
+        clock.work.append({"configuration": configuration.name, **focus.as_json(self.plans)})
+        return made
+
+    def _exported(self, prepared: torch.Tensor, focus: Focus, clock: Clock) -> Exported:
+        """The labels of what is in focus."""
+        part = prepared if focus.part is None else prepared[:, *(slice(*bounds) for bounds in focus.part)]
+        found = _timed(self.slabs(part, focus), clock, "network")
+        with clock.of("labels"):
+            made = export_slabs(found, focus.how, self.plans, threads=self.workers)
         clock.seconds["labels"] -= clock.seconds.pop("inside", 0.0)
         return made
+
+    def _focus(self, prepared: torch.Tensor, whole: Export, modality: str | None) -> Focus:
+        """Where the network is to look, as the preset says."""
+        focus = Focus(whole, self.steps)
+        if self.preset.skips_air:
+            ways = self.plans.normalisations(self.configuration, modality)
+            focus = replace(focus, body=body_of(prepared, ways))
+        rule = self.preset.region
+        if rule is None:
+            return focus
+        grid = Grid(whole.shape, whole.configuration.spacing_mm, self.configuration.patch_size, self.steps)
+        return focus.narrowed(self._chosen(prepared, whole, grid, rule))
+
+    def _chosen(self, prepared: torch.Tensor, whole: Export, grid: Grid, rule: Region) -> Chosen:
+        """The part of the image that a first pass leaves."""
+        names = wanted_outputs(whole, self.labels.outputs)
+        wanted, channels = list(names), len(self.labels.channels)
+        factors = cube(min(rule.factor, size) for size in grid.shape)
+        if whole.order > 1:
+            return Chosen(None, "logits are resampled by splines, which reach across any border")
+        if self.previous is not None:
+            seen = self._seen_before(prepared[channels:], wanted, factors)
+            return choose(seen, names, rule, grid)
+        image = coarser(prepared, factors, is_flat=self.is_flat)
+        why = not_worth_it(grid, cube(image.shape[1:]), len(wanted))
+        if why is not None:
+            return Chosen(None, why)
+        return choose(seen_in(self.slabs(image), wanted, regions=whole.meaning.regions), names, rule, grid)
 
     def configuration_for(self, spacing_mm: Spacing) -> Configuration:
         """The configuration, which in two dimensions depends on the image."""
@@ -148,8 +195,13 @@ class Stage:
                 prepared = torch.cat((prepared, further.float()))
         return prepared if self.is_frugal else prepared.to(self.device), made.placement
 
-    def slabs(self, prepared: torch.Tensor) -> Iterator[Slab]:
-        """The logits of a prepared image slab by slab, averaged over folds and mirrored images."""
+    def slabs(self, prepared: torch.Tensor, focus: Focus | None = None) -> Iterator[Slab]:
+        """The logits of a prepared image slab by slab, averaged over folds and mirrored images.
+
+        Args:
+            prepared: Or the part of it that is in focus.
+            focus: Where the body is, and what counts the tiles.
+        """
         patch = self.configuration.patch_size
         voxels = patch[0] * patch[1] * patch[2]
         is_cpu = self.device.type == "cpu"
@@ -160,7 +212,29 @@ class Stage:
             tiles_at_once=1 if self.is_frugal else max(1, _BATCH_VOXELS // voxels // (4 if is_cpu else 1)),
             workers=self.workers if is_cpu else 1,
         )
-        return slabs(self._mean, prepared, tiling)
+        if focus is None:
+            return slabs(self._mean, prepared, tiling)
+        background = focus.background(patch, self._nothing.to(prepared.device))
+        return slabs(self._mean, prepared, tiling, background=background, count=focus.count)
+
+    def _seen_before(self, labels: torch.Tensor, wanted: list[int], factors: Shape) -> NDArray[np.int16]:
+        """What the stage before found, in blocks of voxels: the wanted output of each; -1 for none."""
+        values = self.labels.foreground
+        seen = np.full(tuple(-(-size // by) for size, by in zip(labels.shape[1:], factors, strict=True)), -1)
+        for output in wanted:
+            own = [values.index(value) for value in self.labels.values[self.labels.outputs[output]]]
+            found = labels[own].amax(dim=0)[None]
+            blocks = torch.nn.functional.max_pool3d(found, factors, ceil_mode=True)[0]
+            seen[blocks.cpu().numpy() > 0] = output
+        return seen.astype(np.int16)
+
+    @property
+    def _nothing(self) -> torch.Tensor:
+        """What is said of a voxel that is known to be background, (output, 1, 1, 1)."""
+        logits = torch.full((len(self.labels.outputs), 1, 1, 1), -_SURE)
+        if not self.labels.has_regions:
+            logits[0] = _SURE
+        return logits
 
     @torch.inference_mode()
     def logits(self, prepared: torch.Tensor) -> torch.Tensor:
