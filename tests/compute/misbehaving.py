@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 from wirsung.compute.cases import Skip
+from wirsung.compute.outcome import is_second_try
 from wirsung.errors import ImageError
 
 
@@ -35,6 +36,15 @@ def _die_once(path):
     if first:
         os.kill(os.getpid(), signal.SIGKILL)
     return "alive"
+
+
+def _die_once_and_tell(path):
+    """Die at the first try; at the second say which of the two it is, and where this worker is."""
+    first = not Path(path).exists()
+    _note(path)
+    if first:
+        os.kill(os.getpid(), signal.SIGSEGV)
+    return is_second_try(), os.environ["PLACE"]
 
 
 def _kill_then_exit(path):
@@ -89,6 +99,9 @@ _ACTS = {
     "note-and-kill": lambda path: (_note(path), os.kill(os.getpid(), signal.SIGKILL)),
     "note": lambda path: (_note(path), "noted")[1],
     "die-once": _die_once,
+    "die-once-and-tell": _die_once_and_tell,
+    "is-second-try": lambda _="": is_second_try(),
+    "place": lambda _="": os.environ["PLACE"],
     "kill-then-exit": _kill_then_exit,
     "hang": lambda _="": time.sleep(600),
     "sleep-noted": _sleep_noted,

@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wirsung.compute.cases import stream_cases
-from wirsung.compute.ledger import Ledger
+from wirsung.compute.ledger import Ledger, read_ledger
 from wirsung.errors import StorageError
 
 LAST = "Ärztin\n\U0001f642"
@@ -45,6 +46,51 @@ def test_a_case_is_done_with_its_fingerprint_only(tmp_path):
         assert not ledger.is_done("d", "one")
         assert ledger.line("a").duration_s == 2.0
         assert len(ledger) == 3
+
+
+def test_facts_come_back_as_they_were_recorded(tmp_path):
+    path = tmp_path / "ledger.jsonl"
+    facts = {"sha256": {"a.nii.gz": "ff"}, "seconds": {"network": 1.25}, "note": LAST}
+    with Ledger.open(path) as ledger:
+        ledger.record("a", "one", "done", facts=facts)
+        ledger.record("b", "one", "done")
+    with Ledger.open(path) as ledger:
+        assert ledger.line("a").facts == facts
+        assert ledger.line("b").facts == {}
+        assert [line.case for line in ledger.lines()] == ["a", "b"]
+    assert "facts" not in json.loads(path.read_text().splitlines()[1])
+    assert read_ledger(path)["a"].facts == facts
+
+
+def test_a_line_whose_facts_are_no_table_is_damaged(tmp_path):
+    path = tmp_path / "ledger.jsonl"
+    line = {"schema": 1, "case": "a", "fingerprint": "f", "status": "done", "duration_s": 0.0, "facts": [1]}
+    path.write_text(json.dumps(line) + "\n")
+    with Ledger.open(path) as ledger:
+        assert (len(ledger), ledger.damaged_lines) == (0, 1)
+
+
+def test_reading_a_ledger_makes_none(tmp_path):
+    assert read_ledger(tmp_path / "none.jsonl") == {}
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(StorageError):
+        read_ledger(tmp_path)
+
+
+def test_a_ledger_that_is_held_is_held_by_one_run_and_free_when_that_is_gone(tmp_path):
+    path = tmp_path / "ledger.jsonl"
+    with Ledger.open(path) as first, Ledger.open(path) as second:
+        assert first.hold()
+        assert not second.hold()
+    with Ledger.open(path) as third:
+        assert third.hold()
+
+
+def test_threads_may_share_a_ledger(tmp_path):
+    path = tmp_path / "ledger.jsonl"
+    with Ledger.open(path) as ledger, ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: ledger.record(f"case-{number}", "f", "done"), range(64)))
+    assert set(read_ledger(path)) == {f"case-{number}" for number in range(64)}
 
 
 def test_the_last_line_of_a_case_counts(tmp_path):

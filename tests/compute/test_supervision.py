@@ -60,6 +60,31 @@ def test_the_second_try_after_a_kill_comes_last_and_has_the_machine_to_itself(tm
     assert order[-1] == "killed"
 
 
+def test_a_case_can_ask_whether_it_lost_its_worker_before(tmp_path):
+    found = run(
+        {"a": "is-second-try", "b": f"die-once-and-tell:{tmp_path / 'notes'}", "c": "is-second-try"},
+        workers=1,
+        places=[{"PLACE": "here"}],
+    )
+    assert [found[case].value for case in "abc"] == [False, (True, "here"), False]
+
+
+def test_each_worker_has_a_place_of_its_own_and_who_replaces_it_takes_it(tmp_path):
+    seen = tmp_path / "seen"
+    tasks = {
+        "waits": f"wait-for:{seen}",
+        "dies": "segfault",
+        "other": "place",
+        "again": "place",
+        "ends": f"note:{seen}",
+    }
+    found = run(tasks, workers=2, places=[{"PLACE": "0"}, {"PLACE": "1"}])
+    # One worker waits until the end, so that whatever else is done is done in the other's place.
+    assert found["other"].value == found["again"].value == "1"
+    assert found["dies"].is_quarantined
+    assert not found["waits"].is_quarantined
+
+
 @pytest.mark.parametrize(
     ("deed", "said"),
     [

@@ -24,8 +24,8 @@ def served():
     process.close()
 
 
-def ask(pipe, case, task):
-    pipe.send_bytes(pickle.dumps((case, pickle.dumps(task))))
+def ask(pipe, case, task, is_again=False):
+    pipe.send_bytes(pickle.dumps((case, pickle.dumps(task), is_again)))
     return pickle.loads(pipe.recv_bytes())
 
 
@@ -36,6 +36,8 @@ def test_a_worker_answers_until_it_is_sent_home(served):
     assert ask(pipe, "b", "fail").message == "ct.nii.gz is no image."
     assert ask(pipe, "c", "unpicklable").status == "failed"
     assert ask(pipe, "d", "pid").value == process.pid != os.getpid()
+    assert ask(pipe, "e", "is-second-try").value is False
+    assert ask(pipe, "e", "is-second-try", is_again=True).value is True
     pipe.send_bytes(FAREWELL)
     process.join(30)
     assert process.exitcode == 0

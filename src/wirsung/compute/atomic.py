@@ -11,6 +11,8 @@ from typing import Any
 
 from wirsung.errors import StorageError
 
+FULL_DISK = "the disk is full"
+"""What the message of each error says that more space would mend."""
 _OUT_OF_SPACE = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -79,7 +81,7 @@ def flush_folder(folder: Path) -> None:
 def storage_error(path: Path, error: OSError) -> StorageError:
     """What to tell the user of an error while writing `path`."""
     if error.errno in _OUT_OF_SPACE:
-        msg = f"{path}: the disk is full, so this file was not written. Free some space and run again."
+        msg = f"{path}: {FULL_DISK}, so this file was not written. Free some space and run again."
     else:
         msg = f"{path}: can't be written ({error.strerror or type(error).__name__}). Choose another output."
     return StorageError(msg)

@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -59,7 +60,9 @@ def on_cluster(
             flight.cancel()
 
 
-def attempt_in(home: str, function: Callable[[T], R], case: str, task: T) -> Outcome[R]:
+def attempt_in(
+    home: str, function: Callable[[T], R], case: str, task: T, *, is_again: bool = False
+) -> Outcome[R]:
     """As `attempt`, in the folder where the command runs, so that relative paths mean the same everywhere."""
     try:
         os.chdir(home)
@@ -69,7 +72,7 @@ def attempt_in(home: str, function: Callable[[T], R], case: str, task: T) -> Out
             "see under the same path, and have inputs and outputs there too."
         )
         return Outcome(case, "failed", msg)
-    return attempt(function, case, task)
+    return attempt(function, case, task, is_again=is_again)
 
 
 @dataclass(frozen=True)
@@ -143,7 +146,8 @@ class _Flight(Generic[R]):
         home = str(Path.cwd())
         # Where that worker is lost before it begins, another may take the case.
         place = {"workers": free, "allow_other_workers": True} if free else {}
-        future = self._client.submit(attempt_in, home, function, case, task, key=key, pure=False, **place)
+        call = partial(attempt_in, is_again=passenger.is_again)
+        future = self._client.submit(call, home, function, case, task, key=key, pure=False, **place)
         self._flying[future] = replace(passenger, worker="".join(free), departed=time.monotonic())
         future.add_done_callback(self._landed.put)
 

@@ -3,6 +3,7 @@
 import time
 import traceback
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Literal, TypeVar
@@ -11,6 +12,11 @@ from wirsung.errors import WirsungError
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+ADVICE = "Try it alone with --workers 1."
+"""How the message of a quarantined case ends."""
+_QUARANTINED = "quarantined: "
+_IS_AGAIN: ContextVar[bool] = ContextVar("whether this is the second try of a case", default=False)
 
 
 @dataclass(frozen=True)
@@ -24,6 +30,11 @@ class Outcome(Generic[R]):
     value: R | None = None
     duration_s: float = 0.0
 
+    @property
+    def is_quarantined(self) -> bool:
+        """Whether it was tried twice and lost its worker, or ran out of memory, either time."""
+        return self.status == "failed" and self.message.startswith(_QUARANTINED)
+
 
 class Skip(Exception):  # noqa: N818 - not an error
     """Raised by a stage's function where the case is done already; may carry the value."""
@@ -33,14 +44,26 @@ class Skip(Exception):  # noqa: N818 - not an error
         self.value = value
 
 
-def attempt(function: Callable[[T], R], case: str, task: T) -> Outcome[R]:
+def is_second_try() -> bool:
+    """Whether the case at hand lost its worker before; a stage may go about it with less memory then."""
+    return _IS_AGAIN.get()
+
+
+def attempt(function: Callable[[T], R], case: str, task: T, *, is_again: bool = False) -> Outcome[R]:
     """Call `function` on the task, whatever comes of it.
+
+    Args:
+        function: May ask `is_second_try`.
+        case: Its name.
+        task: The argument.
+        is_again: Whether the case lost its worker before.
 
     Example:
         >>> attempt(len, "a", 7).message.split(" at ")[0]
         'unforeseen TypeError'
     """
     started = time.perf_counter()
+    _IS_AGAIN.set(is_again)
     try:
         value = function(task)
     except Skip as skip:
@@ -63,7 +86,7 @@ def unforeseen(error: BaseException) -> str:
     return f"unforeseen {type(error).__name__}{place}. Please report it with the command that you ran."
 
 
-def quarantined(first: str, second: str) -> str:
+def quarantined(first: str, second: str, advice: str = ADVICE) -> str:
     """The message of a case that lost its worker twice, from what happened either time.
 
     Example:
@@ -71,4 +94,4 @@ def quarantined(first: str, second: str) -> str:
         'quarantined: twice its worker ended with exit code 3. Try it alone with --workers 1.'
     """
     story = f"twice {first}" if first == second else f"first {first}, then {second}"
-    return f"quarantined: {story}. Try it alone with --workers 1."
+    return f"{_QUARANTINED}{story}. {advice}"

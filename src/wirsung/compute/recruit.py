@@ -4,13 +4,13 @@ import os
 import pickle
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
-from wirsung.compute.worker import FAREWELL, serve
+from wirsung.compute.worker import ANYWHERE, FAREWELL, serve
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,16 @@ class Entry:
 class Recruit:
     """A worker from start to end; the case it is hired for reaches it once it says that it is ready."""
 
-    def __init__(self, packed_function: bytes, threads: int, entry: Entry) -> None:
+    def __init__(
+        self, packed_function: bytes, threads: int, entry: Entry, place: Mapping[str, str] = ANYWHERE
+    ) -> None:
         # spawn: a forked child may inherit locks of threads that torch or BLAS started.
         context = get_context("spawn")
         self.pipe, far_end = context.Pipe()
         # daemon: where even our own end goes wrong, multiprocessing ends it with this process.
-        self._process = context.Process(target=serve, args=(far_end, packed_function, threads), daemon=True)
+        arguments = (far_end, packed_function, threads, dict(place))
+        self._process = context.Process(target=serve, args=arguments, daemon=True)
+        self.place = place
         self.entry: Entry | None = entry
         self.ready = False
         self.served = 0
@@ -56,7 +60,7 @@ class Recruit:
     def give(self, entry: Entry) -> bool:
         """Hand over a case; False where the worker is dead."""
         try:
-            self.pipe.send_bytes(pickle.dumps((entry.case, entry.packed_task)))
+            self.pipe.send_bytes(pickle.dumps((entry.case, entry.packed_task, bool(entry.first_cause))))
         except OSError:
             return False
         self.entry, self._began = entry, time.monotonic()

@@ -11,13 +11,14 @@ import pickle
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from multiprocessing import connection
 from typing import Any, Generic, TypeVar
 
 from wirsung.compute.limits import UNLIMITED, Limits
 from wirsung.compute.outcome import Outcome, quarantined, unforeseen
 from wirsung.compute.recruit import Entry, Recruit
+from wirsung.compute.worker import ANYWHERE
 from wirsung.errors import WirsungError
 
 T = TypeVar("T")
@@ -37,6 +38,7 @@ def supervise(
     workers: int,
     threads: int = 1,
     limits: Limits = UNLIMITED,
+    places: Sequence[Mapping[str, str]] = (),
 ) -> Generator[Outcome[R]]:
     """Call `function` on each task in up to `workers` processes; outcomes come as the cases end.
 
@@ -46,11 +48,13 @@ def supervise(
         workers: Processes, at least 1.
         threads: Threads that NumPy and its like may use in each worker, where the environment says nothing.
         limits: Of each case and each worker.
+        places: What the environment says of one worker alone, such as its GPU; one a worker. Who takes the
+            place of a worker that died, takes this place.
 
     Raises:
         WirsungError: Worker processes can't be started.
     """
-    crew: _Crew[R] = _Crew(function, iter(tasks), workers, threads, limits)
+    crew: _Crew[R] = _Crew(function, iter(tasks), places or [ANYWHERE] * max(1, workers), threads, limits)
     try:
         yield from crew.outcomes()
     finally:
@@ -64,7 +68,7 @@ class _Crew(Generic[R]):
         self,
         function: Callable[[Any], R],
         tasks: Iterator[tuple[str, Any]],
-        workers: int,
+        places: Sequence[Mapping[str, str]],
         threads: int,
         limits: Limits,
     ) -> None:
@@ -74,7 +78,7 @@ class _Crew(Generic[R]):
         """Of workers that died before they began: nobody's fault."""
         self._again: deque[Entry] = deque()
         self._again_alone: deque[Entry] = deque()
-        self._size, self._threads, self._limits = max(1, workers), threads, limits
+        self._places, self._threads, self._limits = places, threads, limits
         self._recruits: list[Recruit] = []
         self._leaving: list[Recruit] = []
         self._said: deque[Outcome[R]] = deque()
@@ -109,7 +113,7 @@ class _Crew(Generic[R]):
     def _hand_out(self) -> None:
         """Give a case to each worker that has none, and hire workers while there are cases for them."""
         idle = [recruit for recruit in self._recruits if recruit.entry is None]
-        while idle or len(self._recruits) < self._size:
+        while idle or len(self._recruits) < len(self._places):
             entry = self._next_entry()
             if entry is None:
                 return
@@ -123,8 +127,10 @@ class _Crew(Generic[R]):
                 self._recruits.append(self._hire(entry))
 
     def _hire(self, entry: Entry) -> Recruit:
+        taken = [recruit.place for recruit in self._recruits]
+        place = next(place for place in self._places if taken.count(place) < self._places.count(place))
         try:
-            return Recruit(self._packed_function, self._threads, entry)
+            return Recruit(self._packed_function, self._threads, entry, place)
         except OSError as error:
             msg = f"No worker process can be started ({error.strerror}). Try fewer workers."
             raise WirsungError(msg) from error

@@ -1,12 +1,12 @@
 """Where a case's files go: built in folders beside their place, and put there whole."""
 
-import fcntl
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from wirsung.compute.locks import locked
 from wirsung.curation.places import picture_path, report_folder
 from wirsung.curation.records import record_path
 from wirsung.datasets.layout import COMBINED_FILE, IMAGE_FOLDERS, LABEL_FOLDERS, MASK_FOLDER, SUFFIX, Subset
@@ -44,16 +44,10 @@ def sole_writer(out: Path) -> Iterator[None]:
     Raises:
         ConfigError: Another run writes to it.
     """
-    path = record_path(out, "").with_name("lock")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    with locked(record_path(out, "").with_name("lock")) as is_sole:
+        if not is_sole:
             msg = f"{out} is being written by another run of wirsung curate. Wait until it has ended."
-            raise ConfigError(msg) from None
-        except OSError:
-            pass  # some network disks know no locks
+            raise ConfigError(msg)
         yield
 
 

@@ -50,7 +50,7 @@ class PredictSettings:
     """exact: the labels that nnU-Net gives. balanced, fast: sooner, at the cost that docs/concepts/presets.md
     tells."""
     step: float | None = None
-    """How far the window moves, as a fraction of its size: above 0, at most 1; by default, the preset says."""
+    """How far the window moves, as a fraction of its size: above 0, at most 1; by default as preset says."""
     modality: Literal["auto", "ct", "t1", "t2", "mr", "other"] = "auto"
     """Of the images; auto goes by name and header, other z-scores each image by itself."""
     strict: bool = False
@@ -58,21 +58,45 @@ class PredictSettings:
     device: str = "auto"
     """auto, cpu, cuda or mps; auto takes the GPU where there is one."""
     threads: int | None = None
-    """Of the CPU; all by default."""
+    """Of the CPU, for all workers together; all by default."""
+    workers: int = 1
+    """Processes, each with a warm model; a case that kills its worker is tried once more, on less memory."""
+    gpus: int | None = None
+    """So many GPUs of this machine, a process each; --workers twice as large lets two take turns on each."""
+    cluster: str | None = None
+    """In place of workers: tcp://HOST:PORT of a Dask scheduler, local:N, or slurm:FILE.toml."""
+    retry: bool = False
+    """Whether cases are tried again that an earlier call set aside."""
 
     def __post_init__(self) -> None:
         if self.step is not None and not 0 < self.step <= 1:
             msg = f"step is {self.step}, but it must be above 0 and at most 1."
             raise ConfigError(msg)
-        if self.threads is not None and self.threads < 1:
-            msg = f"threads is {self.threads}, but it must be at least 1."
-            raise ConfigError(msg)
+        for name in ("threads", "workers", "gpus"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                msg = f"{name} is {value}, but it must be at least 1."
+                raise ConfigError(msg)
         if not 0 <= self.smallest_lesion_ml < math.inf:
             msg = f"smallest_lesion_ml is {self.smallest_lesion_ml}, but a volume is at least 0 ml."
             raise ConfigError(msg)
         if self.folds and self.fold != "auto":
             msg = "--fold and --folds say the same in two ways. Leave one out."
             raise ConfigError(msg)
+        self._check_engine()
+
+    def _check_engine(self) -> None:
+        if self.cluster is not None and (self.workers > 1 or self.gpus is not None):
+            msg = "--cluster says where the workers are. Leave --workers and --gpus out."
+            raise ConfigError(msg)
+        if self.gpus is not None and self.device not in ("auto", "cuda"):
+            msg = f"--gpus {self.gpus} and --device {self.device} say two things. Leave one out."
+            raise ConfigError(msg)
+
+    @property
+    def is_fleet(self) -> bool:
+        """Whether other processes than the caller's predict."""
+        return self.workers > 1 or self.gpus is not None or self.cluster is not None
 
     @property
     def chosen_folds(self) -> tuple[int | str, ...] | None:
