@@ -123,9 +123,10 @@ def _shape(raw: Nifti1Header, path: Path) -> tuple[int, int, int]:
     lengths = [int(length) for length in raw["dim"][1 : axes + 1]] if 1 <= axes <= 7 else []
     if len(lengths) < 3 or min(lengths) < 1 or max([1, *lengths[3:]]) > 1:
         shown = " x ".join(map(str, lengths)) or "none"
-        msg = (
-            f"{path}: one volume of three axes is needed, but its axes are {shown}. Extract one volume first."
+        remedy = (
+            "Extract one volume first" if len(lengths) > 2 else "Save a slice with a third axis of length 1"
         )
+        msg = f"{path}: one volume of three axes is needed, but its axes are {shown}. {remedy}."
         raise ImageError(msg)
     return lengths[0], lengths[1], lengths[2]
 

@@ -98,7 +98,8 @@ def check_place(volume: Volume, what: str = "The image") -> None:
         msg = f"{what} has a spacing of {shown} mm, but {wanted}. Are its lengths in metres? {remedy}"
         raise GeometryError(msg)
     if max(spacing) > LARGEST_SPACING_MM:
-        msg = f"{what} has a spacing of {shown} mm, but {wanted}. Are its lengths in micrometres? {remedy}"
+        doubt = "Are its lengths in micrometres, or is the unit in its header wrong?"
+        msg = f"{what} has a spacing of {shown} mm, but {wanted}. {doubt} {remedy}"
         raise GeometryError(msg)
     if max(lengths) > LONGEST_MM:
         msg = (

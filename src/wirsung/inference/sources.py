@@ -18,6 +18,8 @@ from wirsung.imaging.volume import Volume
 from wirsung.inference.plausibility import check_place
 
 _SUFFIXES = (".nii.gz", ".nii")
+_FOREIGN = (".nrrd", ".nhdr", ".mha", ".mhd", ".mgz", ".hdr", ".img", ".nii.bz2", ".nii.xz", ".nii.zst")
+"""Scans that can't be read; among others, they are cases with a problem rather than passed over."""
 _CHANNEL = re.compile(r"(.+)_(\d{4})")
 """How nnU-Net names the channels of a case: CASE_0000, CASE_0001 and so on."""
 
@@ -195,12 +197,35 @@ def _of_path(path: Path, channels: Sequence[str]) -> Iterator[Source]:
             if _CHANNEL.fullmatch(case_name(path)) and len(channels) > 1:
                 yield from _beside(path)
     elif path.is_dir():
-        if _is_series(path):
-            yield Source("dicom", path, path.resolve().name)
-            return
-        for item in sorted(path.iterdir()):
-            if not item.name.startswith("."):
-                yield from _of_item_or_problem(item, channels)
+        yield from _of_folder(path, channels)
+
+
+def _of_folder(path: Path, channels: Sequence[str]) -> Iterator[Source]:
+    """What lies in a folder; a series among NIfTI images is one case more."""
+    items = [item for item in sorted(path.iterdir()) if not item.name.startswith(".")]
+    if _is_series(path):
+        yield Source("dicom", path, path.resolve().name)
+        items = [item for item in items if not item.is_dir()]  # its folders belong to the series
+    known: set[str] = set()
+    for item in items:
+        for source in _of_item_or_problem(item, channels):
+            known.add(source.case)
+            yield source
+    for item in items:
+        foreign = _foreign(item)
+        if foreign is not None and foreign.case not in known:
+            known.add(foreign.case)
+            yield foreign
+
+
+def _foreign(item: Path) -> Source | None:
+    """A scan of a kind that can't be read; what stands beside it as NIfTI counts instead."""
+    name = item.name.lower()
+    suffix = next((suffix for suffix in (*_FOREIGN, *_SUFFIXES) if name.endswith(suffix)), "")
+    if not suffix or item.name.endswith(_SUFFIXES) or item.is_dir():
+        return None
+    msg = f"{item} is not named .nii.gz or .nii, as a NIfTI image must be. Rename or convert it."
+    return Source("nifti", item, item.name[: -len(suffix)], problem=msg)
 
 
 def _nifti(path: Path) -> Source:
