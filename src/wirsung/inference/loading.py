@@ -13,7 +13,7 @@ from wirsung.inference.cpu_layers import quickened
 from wirsung.inference.model_files import fold_weights, opened_model, previous_folder
 from wirsung.inference.presets import PRESETS, PresetName
 from wirsung.inference.stage import Stage
-from wirsung.models.checking import check_fits, network_of
+from wirsung.models.checking import check_fits, check_runs, network_of
 from wirsung.models.device import choose_device
 from wirsung.models.folder import ModelClass, Record, record_to_predict_by
 from wirsung.models.labels import Labels
@@ -114,6 +114,7 @@ def _load_previous(place: Path, name: str, labels: Labels, how: How) -> Loaded:
 def _stage(plans: Plans, labels: Labels, weights: Sequence[Weights], how: How) -> Stage:
     configuration = stage_configuration(plans, weights[0].configuration)
     outline = stage_outline(plans, weights[0].configuration)
+    check_runs(plans, labels, configuration)
     device = choose_device(how.device)
     networks = []
     for item in weights:

@@ -1,7 +1,9 @@
 """Whether weights from elsewhere fit their plans, and what of a model can't be predicted here."""
 
 import json
+import math
 from collections.abc import Mapping
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,21 @@ from wirsung.errors import CheckpointError, near_names
 from wirsung.models.labels import Labels
 from wirsung.models.networks import build_architecture, entry_of_class
 from wirsung.models.networks.blueprint import blueprint
-from wirsung.models.plans import Architecture, Outline, Plans, parse_plans
+from wirsung.models.normalisation import CT_SCHEME
+from wirsung.models.plans import (
+    DATASET_FILE,
+    PLANS_FILE,
+    Architecture,
+    Configuration,
+    Outline,
+    Plans,
+    parse_plans,
+)
 from wirsung.models.stages import stage_outline
 from wirsung.models.weights import Weights, listed, misfits, unique
 
+_LARGEST_PATCH = 2048
+"""Voxels along an axis; scanners give 1024 and 2000 slices."""
 _OF_THE_DATASET = ("transpose_forward", "foreground_intensity_properties_per_channel")
 _FLAT_PARTS = ("Conv2d", "InstanceNorm2d", "BatchNorm2d", "Dropout2d", "LeakyReLU", "ReLU", "GELU")
 """Of torch.nn; what plans of 2D networks may name as an argument."""
@@ -39,6 +52,35 @@ def check_fits(plans: Plans, labels: Labels, weights: Weights, file: Path) -> No
             f"{file}: the weights do not fit the network of the plans: {listed(problems)}. "
             "Get checkpoint, plans.json and dataset.json of one training."
         )
+        raise CheckpointError(msg)
+
+
+def check_runs(plans: Plans, labels: Labels, configuration: Configuration) -> None:
+    """Do nothing where plans and `dataset.json` say the same of the channels, and numbers that can be used.
+
+    Raises:
+        CheckpointError: They speak of different channels, a CT channel has no intensities, or the patch is
+            larger than any image.
+    """
+    named, ways, known = len(labels.channels), len(configuration.normalisations), len(plans.intensities)
+    if plans.by_modality:
+        known = ways  # each modality has its own
+    if not named == ways == known:
+        msg = (
+            f"{DATASET_FILE} and {PLANS_FILE} differ in the number of channels: {named} named, {ways} "
+            f"normalised, intensities of {known}. Get both of one training."
+        )
+        raise CheckpointError(msg)
+    for number, way in enumerate(plans.normalisations(configuration) if not plans.by_modality else ()):
+        if way.scheme == CT_SCHEME and not all(map(math.isfinite, astuple(way.intensity))):
+            msg = (
+                f"{PLANS_FILE}: the intensities of channel {number} are no numbers, and CT is normalised by "
+                "them. Get the whole model folder anew."
+            )
+            raise CheckpointError(msg)
+    if max(configuration.patch_size) > _LARGEST_PATCH:
+        sizes = " x ".join(map(str, configuration.patch_size))
+        msg = f"{PLANS_FILE}: the patch of {sizes} is larger than any image. Get the model folder anew."
         raise CheckpointError(msg)
 
 
