@@ -60,6 +60,7 @@ class Outline:
     def as_json(self) -> dict[str, Any]:
         """What `predictions.json` says beside the cases."""
         chosen, folds = self.settings, self.settings.folds or self.settings.fold
+        folds = "auto" if folds == ("all",) else folds  # two words for every finished fold
         settings = {
             "fold": list(folds) if isinstance(folds, tuple) else folds,
             "mirror": chosen.mirror,

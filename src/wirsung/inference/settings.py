@@ -31,8 +31,8 @@ class PredictSettings:
     """Of a dataset: every case, the test cases, or the validation cases of the fold."""
     fold: Literal["auto", "all"] | int = "auto"
     """The fold whose weights predict; auto takes every finished fold and averages them."""
-    folds: tuple[int, ...] = ()
-    """Several folds, in place of --fold; their logits are averaged."""
+    folds: tuple[int | Literal["all"], ...] = ()
+    """Several folds, in place of --fold, or all for every finished one; their logits are averaged."""
     checkpoint: Literal["final", "best"] = "final"
     """Which of nnU-Net's checkpoints."""
     lesion_probability: bool = False
@@ -44,7 +44,7 @@ class PredictSettings:
     largest. lesion-in-pancreas: lesions that do not touch the pancreas go. In the order of this list."""
     smallest_lesion_ml: float = 0.0
     """Lesions with a smaller volume go."""
-    mirror: bool = False
+    mirror: Annotated[bool, tyro.conf.arg(aliases=["--tta"])] = False
     """Whether to average over images mirrored along the axes that training mirrored; up to 8 times slower."""
     preset: PresetName = "exact"
     """exact: the labels that nnU-Net gives. balanced, fast: sooner, at the cost that docs/concepts/presets.md
@@ -83,6 +83,9 @@ class PredictSettings:
         if self.folds and self.fold != "auto":
             msg = "--fold and --folds say the same in two ways. Leave one out."
             raise ConfigError(msg)
+        if "all" in self.folds and len(self.folds) > 1:
+            msg = "--folds all is every finished fold. Leave the numbers out, or all."
+            raise ConfigError(msg)
         self._check_engine()
 
     def _check_engine(self) -> None:
@@ -102,5 +105,5 @@ class PredictSettings:
     def chosen_folds(self) -> tuple[int | str, ...] | None:
         """Whose weights; None for every finished one."""
         if self.folds:
-            return self.folds
+            return None if self.folds == ("all",) else self.folds
         return None if self.fold == "auto" else (self.fold,)
