@@ -1,7 +1,8 @@
-"""Images and models for `inference.py`: phantoms, and a small U-Net trained on one for a minute."""
+"""Images and models for `inference.py`: phantoms, and a small U-Net trained on one for some minutes."""
 
 import json
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,25 @@ from wirsung.imaging.volume import Volume
 from wirsung.models.plans import parse_plans
 from wirsung.models.preprocessing import preprocess
 
-PATCH = 64
-FEATURES = (12, 24, 48, 96)
 STRUCTURES = 28
 BIG_MM = (0.8, 0.8, 1.25)
+BIG_SHAPE = (512, 512, 300)
+LONG_MM = (0.8, 0.8, 0.8)
+LONG_SLICES = 1600
+
+
+@dataclass(frozen=True)
+class Size:
+    """Of a model."""
+
+    patch: int = 64
+    crop: int = 48
+    """The patch of its training, for which less does."""
+    features: tuple[int, ...] = (12, 24, 48, 96)
+    steps: int = 600
+    device: str = "cpu"
+
+
 _KINDS = ("data", "seg", "probabilities")
 
 
@@ -37,21 +53,22 @@ def make_cases(folder: Path, preset: str, count: int) -> Path:
         masks = sorted((image_path.parent / "segmentations").glob("*.nii.gz"))
         labels = np.zeros(image.shape, np.uint8)
         for value, path in enumerate(masks, start=1):
-            labels[reorient(read_label_map(path), "LPS").voxels > 0] = value
+            mask = _regridded(reorient(read_label_map(path), "LPS"), preset)
+            labels[mask.voxels > 0] = value
         write_nifti(folder / "labels" / f"{case}.nii.gz", image.with_voxels(labels))
         write_nifti(folder / "images" / f"{case}_0000.nii.gz", image)
     print(f"{count} {preset} cases: {time.perf_counter() - started:.0f} s", flush=True)
     return folder / "images"
 
 
-def make_model(folder: Path, images: Path, spacing_mm: float, steps: int) -> Path:
+def make_model(folder: Path, images: Path, spacing_mm: float, size: Size) -> Path:
     """A model folder of nnU-Net's, trained on the first image."""
     if (folder / "dataset.json").is_file():
         return folder
-    plans = _plans(spacing_mm)
+    plans = _plans(spacing_mm, size)
     path = min(images.glob("*_0000.nii.gz"))
     labels = images.parent / "labels" / path.name.replace("_0000", "")
-    network = _trained(plans, read_image(path), read_label_map(labels), steps)
+    network = _trained(plans, read_image(path), read_label_map(labels), size)
     (folder / "fold_0").mkdir(parents=True, exist_ok=True)
     checkpoint = {
         "network_weights": network.state_dict(),
@@ -62,7 +79,7 @@ def make_model(folder: Path, images: Path, spacing_mm: float, steps: int) -> Pat
     torch.save(checkpoint, folder / "fold_0" / "checkpoint_final.pth")
     table = {
         "channel_names": {"0": "CT"},
-        "labels": {"background": 0} | {f"structure_{value}": value for value in range(1, STRUCTURES + 1)},
+        "labels": {name: value for value, name in enumerate(["background", *_structures(images)])},
         "numTraining": 1,
         "file_ending": ".nii.gz",
     }
@@ -71,16 +88,38 @@ def make_model(folder: Path, images: Path, spacing_mm: float, steps: int) -> Pat
     return folder
 
 
+def _structures(images: Path) -> list[str]:
+    """The names of the phantom's structures, in the order of their values."""
+    masks = min((images.parent / "raw").rglob("segmentations"))
+    return sorted(path.name.removesuffix(".nii.gz") for path in masks.iterdir())
+
+
+def make_long_case(folder: Path, images: Path, slices: int) -> Path:
+    """The first image, mirrored end to end until it has that many slices, of 0.8 mm."""
+    path = folder / "images" / "long_0000.nii.gz"
+    if not path.is_file():
+        image = read_image(min(images.glob("*_0000.nii.gz")))
+        write_nifti(path, _placed(image.voxels, (*image.shape[:2], slices), LONG_MM))
+    return path.parent
+
+
 def _regridded(volume: Volume, preset: str) -> Volume:
-    """The big case has the spacing that its promise names, whatever its centre's is."""
-    if preset != "full":
-        return volume
-    affine = volume.affine.copy()
-    affine[:3, :3] *= np.array(BIG_MM) / np.array(volume.spacing_mm)
-    return Volume(volume.voxels, affine)
+    """The big case has the shape and spacing that its promise names, whatever its centre's are."""
+    return _placed(volume.voxels, BIG_SHAPE, BIG_MM) if preset == "full" else volume
 
 
-def _trained(plans: dict[str, Any], image: Volume, labels: Volume, steps: int) -> torch.nn.Module:
+def _placed(voxels: NDArray[Any], shape: tuple[int, ...], spacing_mm: tuple[float, ...]) -> Volume:
+    """The middle of an array, mirrored at its ends where it is too short, LPS."""
+    for axis, wanted in enumerate(shape):
+        missing = wanted - voxels.shape[axis]
+        places = np.arange(wanted) - missing // 2
+        period = 2 * voxels.shape[axis]
+        places = np.minimum(places % period, period - 1 - places % period)
+        voxels = np.take(voxels, places, axis=axis)
+    return Volume(voxels, np.diag([-spacing_mm[0], -spacing_mm[1], spacing_mm[2], 1.0]))
+
+
+def _trained(plans: dict[str, Any], image: Volume, labels: Volume, size: Size) -> torch.nn.Module:
     from wirsung.models.networks import build_architecture
 
     parsed = parse_plans(plans)
@@ -90,41 +129,58 @@ def _trained(plans: dict[str, Any], image: Volume, labels: Volume, steps: int) -
     made = preprocess(voxels, (z_mm, y_mm, x_mm), parsed, configuration, truth.astype(np.int16))
     torch.manual_seed(0)
     network = build_architecture(configuration.architecture, channels=1, classes=STRUCTURES + 1)
-    network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-    optimiser = torch.optim.AdamW(network.parameters(), 3e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 6e-3, total_steps=steps)
-    started = time.perf_counter()
-    for step in range(steps):
-        crop, target = _crop(made.image, made.labels, np.random.default_rng(step))  # type: ignore[arg-type]
+    network = network.to(size.device, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    optimiser = torch.optim.AdamW(network.parameters())
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 6e-3, total_steps=size.steps)
+    started, random = time.perf_counter(), np.random.default_rng(0)
+    whole, target_map = _padded(made.image, made.labels, size.crop)  # type: ignore[arg-type]
+    places = [np.argwhere(target_map == value) for value in np.unique(target_map)]
+    for _ in range(size.steps):
+        # Around a voxel of any structure, the small ones as often as the large ones.
+        centre = random.choice(places[random.integers(len(places))])
+        crop, target = _crop(whole, target_map, centre, size.crop)
         optimiser.zero_grad()
-        loss = torch.nn.functional.cross_entropy(network(crop), target)
+        loss = _loss(network(crop.to(size.device)), target.to(size.device))
         loss.backward()
         optimiser.step()
         schedule.step()
     print(
-        f"trained {steps} steps in {time.perf_counter() - started:.0f} s, loss {loss.item():.3f}", flush=True
+        f"trained {size.steps} steps in {time.perf_counter() - started:.0f} s, loss {loss.item():.3f}",
+        flush=True,
     )
-    return network.eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    return network.eval().to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+
+
+def _loss(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Cross entropy, and what is missing to a Dice of 1 of the structures that are there."""
+    shares = logits.softmax(1)[0].flatten(1)
+    truth = torch.nn.functional.one_hot(target[0].flatten(), len(shares)).T.float()
+    size = truth.sum(1)
+    dice = (2 * (shares * truth).sum(1) / (shares.sum(1) + size + 1e-5))[size > 0].mean()
+    return torch.nn.functional.cross_entropy(logits, target) + 1 - dice
+
+
+def _padded(
+    image: NDArray[np.float32], labels: NDArray[np.int16], size: int
+) -> tuple[NDArray[np.float32], NDArray[np.int16]]:
+    """At least as large as a patch."""
+    missing = [(0, max(0, size - present)) for present in labels.shape]
+    return np.pad(image, ((0, 0), *missing)), np.pad(labels, missing)
 
 
 def _crop(
-    image: NDArray[np.float32], labels: NDArray[np.int16], random: np.random.Generator
+    image: NDArray[np.float32], labels: NDArray[np.int16], centre: NDArray[np.int64], size: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """A patch around a voxel of a random structure, padded where the image is smaller."""
-    missing = [max(0, PATCH - size) for size in labels.shape]
-    image = np.pad(image, ((0, 0), *((0, size) for size in missing)))
-    labels = np.pad(labels, [(0, size) for size in missing])
-    places = np.argwhere(labels == random.choice(np.unique(labels)))
-    centre = places[random.integers(len(places))]
+    """A patch around a voxel."""
     starts = [
-        int(np.clip(at - PATCH // 2, 0, size - PATCH)) for at, size in zip(centre, labels.shape, strict=True)
+        int(np.clip(at - size // 2, 0, whole - size)) for at, whole in zip(centre, labels.shape, strict=True)
     ]
-    place = tuple(slice(start, start + PATCH) for start in starts)
+    place = tuple(slice(start, start + size) for start in starts)
     target = torch.from_numpy(np.maximum(labels[place], 0).astype(np.int64))[None]
     return torch.from_numpy(np.ascontiguousarray(image[:, *place]))[None], target
 
 
-def _plans(spacing_mm: float) -> dict[str, Any]:
+def _plans(spacing_mm: float, size: Size) -> dict[str, Any]:
     resampling: dict[str, Any] = {}
     for kind, order in zip(_KINDS, (3, 1, 1), strict=True):
         resampling[f"resampling_fn_{kind}"] = "resample_data_or_seg_to_shape"
@@ -134,7 +190,7 @@ def _plans(spacing_mm: float) -> dict[str, Any]:
             "order_z": 0,
             "force_separate_z": None,
         }
-    stages = len(FEATURES)
+    stages = len(size.features)
     return {
         "dataset_name": "Dataset001_Phantom",
         "plans_name": "nnUNetPlans",
@@ -150,7 +206,7 @@ def _plans(spacing_mm: float) -> dict[str, Any]:
                 "data_identifier": "nnUNetPlans_3d_fullres",
                 "preprocessor_name": "DefaultPreprocessor",
                 "batch_size": 2,
-                "patch_size": [PATCH] * 3,
+                "patch_size": [size.patch] * 3,
                 "spacing": [spacing_mm] * 3,
                 "normalization_schemes": ["CTNormalization"],
                 "use_mask_for_norm": [False],
@@ -159,7 +215,7 @@ def _plans(spacing_mm: float) -> dict[str, Any]:
                     "network_class_name": "dynamic_network_architectures.architectures.unet.PlainConvUNet",
                     "arch_kwargs": {
                         "n_stages": stages,
-                        "features_per_stage": list(FEATURES),
+                        "features_per_stage": list(size.features),
                         "conv_op": "torch.nn.modules.conv.Conv3d",
                         "kernel_sizes": [[3, 3, 3]] * stages,
                         "strides": [[1, 1, 1]] + [[2, 2, 2]] * (stages - 1),

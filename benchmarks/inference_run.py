@@ -1,29 +1,81 @@
 """One engine on one folder of images, in a process of its own; called by `inference.py`."""
 
+import argparse
 import contextlib
 import copy
 import io
 import json
-import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
+import torch
+
 
 def main() -> None:
     """Predict, and write the seconds of each stage."""
-    engine, model, images, out, told = sys.argv[1], *map(Path, sys.argv[2:])
-    seconds = ours(model, images, out) if engine == "ours" else theirs(model, images, out)
-    told.write_text("\n".join(f"{name} {value:.3f}" for name, value in seconds.items()))
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("engine", choices=("ours", "theirs"))
+    for name in ("model", "images", "out", "told"):
+        parser.add_argument(name, type=Path)
+    parser.add_argument("--lesion", action="store_true", help="its probability too; ours only")
+    parser.add_argument("--device", default="cpu")
+    chosen = parser.parse_args()
+    forward = Forward(chosen.device)
+    seconds = (ours if chosen.engine == "ours" else theirs)(chosen)
+    seconds["forward_s"] = forward.seconds()
+    chosen.told.write_text("\n".join(f"{name} {value:.3f}" for name, value in seconds.items()))
 
 
-def ours(model: Path, images: Path, out: Path) -> dict[str, float]:
+class Forward:
+    """Counts the seconds of forward passes alone, by the GPU's own clock where there is one."""
+
+    def __init__(self, device: str) -> None:
+        self.is_cuda, self.begun, self.spans = device == "cuda", {}, []  # type: ignore[var-annotated]
+        torch.nn.modules.module.register_module_forward_pre_hook(self.before)
+        torch.nn.modules.module.register_module_forward_hook(self.after)
+
+    def now(self) -> "float | torch.cuda.Event":
+        """A moment: an event in the GPU's queue, or seconds."""
+        if not self.is_cuda:
+            return time.perf_counter()
+        event = torch.cuda.Event(enable_timing=True)
+        event.record()
+        return event
+
+    def before(self, module: torch.nn.Module, _: object) -> None:
+        """A network begins."""
+        if type(module).__name__ == "PlainConvUNet":
+            self.begun[threading.get_ident()] = self.now()
+
+    def after(self, module: torch.nn.Module, _: object, __: object) -> None:
+        """It has ended."""
+        if type(module).__name__ == "PlainConvUNet":
+            self.spans.append((self.begun.pop(threading.get_ident()), self.now()))
+
+    def seconds(self) -> float:
+        """Of all passes; of those in several threads at a time, the sum."""
+        if not self.is_cuda:
+            return float(sum(end - start for start, end in self.spans))
+        torch.cuda.synchronize()
+        return float(sum(start.elapsed_time(end) for start, end in self.spans)) / 1000
+
+
+def ours(chosen: argparse.Namespace) -> dict[str, float]:
     """The verb, but for the command line."""
     from wirsung.inference.run import predict
     from wirsung.inference.settings import PredictSettings
 
     started = time.perf_counter()
-    outcomes = predict(PredictSettings(images, out, model=model, device="cpu"))
+    settings = PredictSettings(
+        chosen.images,
+        chosen.out,
+        model=chosen.model,
+        device=chosen.device,
+        lesion_probability=chosen.lesion,
+    )
+    outcomes = predict(settings)
     total_s = time.perf_counter() - started
     failed = [outcome.message for outcome in outcomes if outcome.status == "failed"]
     if failed:
@@ -35,9 +87,8 @@ def ours(model: Path, images: Path, out: Path) -> dict[str, float]:
     return {"total_s": total_s, **parts}
 
 
-def theirs(model: Path, images: Path, out: Path) -> dict[str, float]:
+def theirs(chosen: argparse.Namespace) -> dict[str, float]:
     """`predict_from_files`, with its own processes for preprocessing and export."""
-    import torch
     from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
     from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
     from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
@@ -52,7 +103,7 @@ def theirs(model: Path, images: Path, out: Path) -> dict[str, float]:
             network_s += time.perf_counter() - began
             return made
 
-    started = time.perf_counter()
+    model, started = chosen.model, time.perf_counter()
     plans, table = (json.loads((model / name).read_text()) for name in ("plans.json", "dataset.json"))
     checkpoint: dict[str, Any] = torch.load(model / "fold_0" / "checkpoint_final.pth", weights_only=False)
     manager = PlansManager(copy.deepcopy(plans))
@@ -66,13 +117,16 @@ def theirs(model: Path, images: Path, out: Path) -> dict[str, float]:
         deep_supervision=False,
     )
     network.load_state_dict(checkpoint["network_weights"])
-    predictor = Timed(use_mirroring=False, device=torch.device("cpu"), allow_tqdm=False)
+    predictor = Timed(use_mirroring=False, device=torch.device(chosen.device), allow_tqdm=False)
     predictor.manual_initialization(
         network, manager, configuration, [checkpoint["network_weights"]], table, "nnUNetTrainer", None
     )
     with contextlib.redirect_stdout(io.StringIO()):
         predictor.predict_from_files(
-            str(images), str(out), num_processes_preprocessing=1, num_processes_segmentation_export=1
+            str(chosen.images),
+            str(chosen.out),
+            num_processes_preprocessing=1,
+            num_processes_segmentation_export=1,
         )
     return {"total_s": time.perf_counter() - started, "network_s": network_s}
 

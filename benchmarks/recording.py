@@ -42,6 +42,18 @@ def record(name: str, figures: dict[str, Any]) -> Path:
     return path
 
 
+def add_parts(name: str, parts: dict[str, dict[str, Any]]) -> Path:
+    """Record parts of a benchmark, each with its date, beside those that this machine measured before.
+
+    So a long run that is cut off keeps what it has.
+    """
+    path = ROOT / "benchmarks" / "results" / f"{name}.json"
+    known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    figures = known["figures"] if known.get("machine") == machine() else {}
+    today = datetime.now(UTC).date().isoformat()
+    return record(name, figures | {part: {"date": today, **own} for part, own in parts.items()})
+
+
 def _processor() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()

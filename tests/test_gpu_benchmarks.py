@@ -66,7 +66,16 @@ def test_both_networks_are_trained_and_scored_on_a_held_out_centre():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["networks", "augmentation", "attention", "training"])
+def test_both_predictors_are_timed_on_the_same_case():
+    figures = tiny("inference")
+    assert figures["end_to_end_times_faster"] > 0
+    assert 0 < figures["forward_share_of_warm_scans"] < 1
+    assert figures["theirs"]["forward_s"] > 0
+    assert figures["equal_voxels"] > 0.99
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["networks", "augmentation", "attention", "training", "inference"])
 def test_without_a_gpu_a_script_says_so_and_does_nothing(name):
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")
