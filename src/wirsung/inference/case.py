@@ -123,6 +123,10 @@ class CaseWork:
         volumes, modality = sparing(task.source.read, task.source.read)
         return _Read(task, modality, volumes, round(perf_counter() - started, 3))
 
+    def compute_volumes(self, task: CaseTask, volumes: tuple[Volume, ...], modality: str | None) -> _Made:
+        """The prediction of volumes that were read by somebody else."""
+        return self.compute(_Read(task, modality, volumes, 0.0))
+
     def compute(self, read: _Read) -> _Made:
         """The prediction; on less memory where that is wanting, or took the worker the first time."""
         is_again = is_second_try()
@@ -165,6 +169,7 @@ class CaseWork:
             "sha256": {path.name: sha256_of_file(path) for path in paths},
             "duration_s": predicted.duration_s,
             "seconds": seconds,
+            "work": [dict(item) for item in made.prediction.work],
             **({"warnings": list(notes)} if notes else {}),
             **finished.facts,
         }

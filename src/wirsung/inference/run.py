@@ -15,8 +15,9 @@ from wirsung.inference.finishing import Finishing
 from wirsung.inference.fleet import fleet, places_of
 from wirsung.inference.outline import Outline
 from wirsung.inference.overlapping import Steps, overlapped
+from wirsung.inference.plan import plan_of
 from wirsung.inference.predictor import How, Predictor
-from wirsung.inference.record import PREDICTIONS_FILE, Record
+from wirsung.inference.record import PREDICTIONS_FILE, Known, Record
 from wirsung.inference.settings import PredictSettings
 from wirsung.inference.sifting import sifted
 from wirsung.inference.sources import find_sources
@@ -28,6 +29,8 @@ __all__ = ["PREDICTIONS_FILE", "Predicted", "how_of", "predict"]
 @one_cluster()
 def predict(settings: PredictSettings) -> list[Outcome[Predicted]]:
     """Predict every case that is new, or whose image, model or settings changed.
+
+    With `plan`, nothing is predicted, and what is returned holds no outcome but tells what they would take.
 
     Raises:
         ConfigError: No model is named, or it knows no lesion where its probability is wanted; there are not
@@ -51,6 +54,8 @@ def predict(settings: PredictSettings) -> list[Outcome[Predicted]]:
         raise ConfigError(msg)
     work = CaseWork(settings, predictor, Finishing.of(settings, predictor))
     outline = Outline.of(settings, predictor, work.finishing)
+    if settings.plan:
+        return plan_of(work, sifted(outline, Known.of(settings.out), sources))
     with Record.opened(settings.out, outline.as_json()) as record:
         found = sifted(outline, record.known, sources)
         for case, states in found.moved.items():
@@ -66,8 +71,10 @@ def predict(settings: PredictSettings) -> list[Outcome[Predicted]]:
 
 
 def _own_how(settings: PredictSettings) -> How:
-    """How this process loads the model; where workers predict, only to know it."""
+    """How this process loads the model; where workers predict, only to know it or to measure its pace."""
     how = how_of(settings)
+    if settings.plan:
+        return replace(how, device="cuda") if settings.gpus else how
     return replace(how, device="cpu") if settings.is_fleet else how
 
 

@@ -65,6 +65,8 @@ class PredictSettings:
     """So many GPUs of this machine, a process each; --workers twice as large lets two take turns on each."""
     cluster: str | None = None
     """In place of workers: tcp://HOST:PORT of a Dask scheduler, local:N, or slurm:FILE.toml."""
+    plan: bool = False
+    """Only tell how many cases, how long, how much memory and disk, as measured on pieces of one case."""
     retry: bool = False
     """Whether cases are tried again that an earlier call set aside."""
 
