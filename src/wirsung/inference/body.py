@@ -3,8 +3,8 @@
 A model whose foreground has next to no voxel as dark as air can find nothing in air. Its plans tell: nnU-Net
 keeps the percentile 0.5 of the intensities of all training foreground, and clips CT to it. Where that is well
 above air, blocks of voxels at the bound are air, lung or the like, and a tile without anything brighter is
-background. Tables, lines and noise are brighter, but small beside a body. MRI has no such scale: nothing of
-it is ever left out.
+background. Lines and noise are brighter, but small beside a body; a table that is not small is taken for a
+part of it. MRI has no such scale: nothing of it is ever left out.
 """
 
 from collections.abc import Sequence
