@@ -138,10 +138,11 @@ def test_air_around_the_body_takes_no_tile(predictors):
     volume = volume.with_voxels(voxels)
     whole = dataclasses.replace(_stage(predictors["balanced"]).preset, region=None)
     exact, fast = predictors["exact"](volume), _with(predictors["balanced"], preset=whole)(volume)
-    # Of the air, exact computes one tile; balanced, which knows it for air, none.
-    assert exact.work[0]["tiles"]["repeated"] > 200
-    assert fast.work[0]["tiles"]["repeated"] == 0
-    assert fast.work[0]["tiles"]["outside_body"] > 0
+    # Both compute next to no tile of air: exact knows most for one value, balanced most for air.
+    before, now = exact.work[0]["tiles"], fast.work[0]["tiles"]
+    assert before["repeated"] > 200
+    assert now["outside_body"] > 100
+    assert now["outside_body"] + now["repeated"] == before["repeated"]
     inside = (slice(40, 80), slice(40, 80))
     same = fast.label_map.voxels[inside] == exact.label_map.voxels[inside]
     assert same.mean() > 0.99
