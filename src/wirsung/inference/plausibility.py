@@ -221,7 +221,7 @@ def _odd_grid(volume: Volume, loaded: "Loaded") -> Iterator[str]:
     for own_mm, count, wanted_mm, patch in axes:
         if patch == 1:
             continue  # a network of slices takes as many as there are, as thick as they are
-        if own_mm * count < _SHORT * wanted_mm * patch:
+        if count == 1 or own_mm * count < _SHORT * wanted_mm * patch:
             yield (
                 f"The image is only {own_mm * count:.3g} mm long along one axis ({count} x {own_mm:.3g} mm), "
                 f"but the network sees {wanted_mm * patch:.0f} mm at once. What it says of so little is "
