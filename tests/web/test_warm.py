@@ -9,6 +9,7 @@ import pytest
 from wirsung.errors import CheckpointError, ConfigError
 from wirsung.imaging.nifti import read_label_map
 from wirsung.inference.predictor import Predictor
+from wirsung.inference.presets import PRESETS
 from wirsung.web.settings import ServeSettings
 from wirsung.web.warm import WarmModel, warm_model
 
@@ -37,3 +38,8 @@ def test_a_model_without_lesions_says_so(model, scan_file, tmp_path):
     only_pancreas = replace(predictor, classes=predictor.classes[:1])
     with pytest.raises(CheckpointError, match="pancreatic_lesion"):
         WarmModel(only_pancreas, "m")(scan_file, tmp_path, lesion_probability=True)
+
+
+def test_the_preset_is_the_predictors(model):
+    warm = warm_model(ServeSettings(model=model, device="cpu", preset="fast"))
+    assert warm._predictor.parts[0].loaded.stage.preset == PRESETS["fast"]

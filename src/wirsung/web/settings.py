@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from wirsung.errors import ConfigError
+from wirsung.inference.presets import PresetName
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,9 @@ class ServeSettings:
     """auto, cpu, cuda or mps; auto takes the GPU where there is one."""
     fold: Literal["auto", "all"] | int = "auto"
     """The fold whose weights predict; auto takes every finished fold and averages them."""
+    preset: PresetName = "exact"
+    """exact: the labels that nnU-Net gives. balanced, fast: sooner, at the cost that docs/concepts/presets.md
+    tells."""
     largest_mb: float = 4096.0
     """Uploads of more are refused."""
     session_minutes: float = 60.0

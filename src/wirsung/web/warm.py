@@ -10,7 +10,7 @@ import numpy as np
 
 from wirsung.errors import CheckpointError, ConfigError
 from wirsung.imaging.nifti import write_nifti
-from wirsung.inference.predictor import LESION, Predictor
+from wirsung.inference.predictor import LESION, How, Predictor
 from wirsung.inference.sources import find_sources
 from wirsung.web.settings import ServeSettings
 
@@ -89,6 +89,7 @@ def warm_model(settings: ServeSettings) -> WarmModel:
     if settings.model is None:
         msg = "Which model? Name its folder with --model."
         raise ConfigError(msg)
-    folds = None if settings.fold == "auto" else [settings.fold]
-    predictor = Predictor.load(settings.model, device=settings.device, folds=folds)
+    folds = None if settings.fold == "auto" else (settings.fold,)
+    how = How(device=settings.device, folds=folds, preset=settings.preset)
+    predictor = Predictor.load(settings.model, how=how)
     return WarmModel(predictor, settings.model.resolve().name)
