@@ -237,7 +237,7 @@ class _CellPainter:
         how, inside = self.how, self.how.placement.slices
         axis_z, axis_y, axis_x = self.axes
         grid = Grid(Axis(cells, axis_z.weights), axis_y, axis_x)
-        canvas = Canvas(self.labels[inside], how.meaning.values, np.empty(len(axis_x.weights), np.float32))
+        canvas = Canvas(self.labels[inside], how.meaning.values)
         paint_labels(seen.samples, seen.codes, grid, how.meaning.regions, canvas)
         if self.shares is not None and how.wanted is not None:
             share = Share(self.shares[inside], how.wanted, seen.leads)

@@ -21,7 +21,20 @@ Six = tuple[int, int, int, int, int, int]
 Cell = tuple[Six, Six]
 """Lower and upper sample along z, y and x; then the first voxel in it and one past the last, likewise."""
 
+Eight = tuple[np.float32, np.float32, np.float32, np.float32, np.float32, np.float32, np.float32, np.float32]
+"""Values at the corners of a cell; x turns fastest, z slowest."""
+
 _LOWEST = np.float32(-np.inf)
+
+HIGH, LONG = 8, 16
+"""A cell is painted in boxes of at most so many voxels along z and y, and along x."""
+ROOM = HIGH * HIGH * LONG
+"""Voxels in the largest box."""
+LANES = 16
+"""Voxels that a processor computes at once; what is computed beyond the box is not used."""
+Y, X, SUM = ROOM, 2 * ROOM, 3 * ROOM
+"""Where in the room of a box lie, by voxel, its weight along y, that along x, and what is found; z leads."""
+_CODE = 4 * ROOM
 
 
 class Axis(NamedTuple):
@@ -48,8 +61,6 @@ class Canvas(NamedTuple):
     """(z, y, x)."""
     values: NDArray[np.integer[Any]]
     """Code to label, of the same type."""
-    lines: NDArray[np.float32]
-    """Room for a line along x."""
 
 
 @compiled
@@ -94,6 +105,7 @@ def paint_labels(
     """
     bounds = np.empty((2, logits.shape[3]), np.float32)
     picked = np.empty(logits.shape[3], np.int64)
+    room = np.zeros(5 * ROOM, np.float32)
     for cz in grid.z.cells:
         for cy in grid.y.cells:
             for cx in grid.x.cells:
@@ -106,7 +118,7 @@ def paint_labels(
                 if regions:
                     _paint_regions(logits, cell, grid, few, canvas)
                 else:
-                    _paint_classes(logits, cell, grid, few, canvas)
+                    _paint_classes(logits, cell, grid, few, (room, canvas))
 
 
 @compiled
@@ -178,22 +190,84 @@ def _line(
 
 
 @compiled
-def _paint_classes(
-    logits: NDArray[np.float32], cell: Cell, grid: Grid, few: NDArray[np.int64], canvas: Canvas
-) -> None:
-    """The largest of a few classes in each voxel of a cell."""
-    corners, box = cell
-    best = canvas.lines
+def weigh(grid: Grid, box: Six, room: NDArray[np.float32], start: np.float32) -> int:
+    """Note the weights of each voxel of a box, and a start for what is found; returns the blocks it takes."""
+    place = 0
     for z in range(box[0], box[1]):
         for y in range(box[2], box[3]):
-            best[box[4] : box[5]] = _LOWEST
-            for index in few:
-                left, step = _line(logits, corners, index, grid.z.weights[z], grid.y.weights[y])
-                for x in range(box[4], box[5]):
-                    score = left + grid.x.weights[x] * step
-                    if score > best[x]:
-                        best[x] = score
-                        canvas.labels[z, y, x] = canvas.values[index]
+            for x in range(box[4], box[5]):
+                room[place] = grid.z.weights[z]
+                room[Y + place] = grid.y.weights[y]
+                room[X + place] = grid.x.weights[x]
+                place += 1
+    blocks = (place + LANES - 1) // LANES
+    for at in range(blocks * LANES):
+        room[SUM + at] = start
+    return blocks
+
+
+@compiled
+def at_corners(logits: NDArray[np.float32], corners: Six, index: int) -> Eight:
+    """One output at the corners of a cell."""
+    z0, z1, y0, y1, x0, x1 = corners
+    return (
+        logits[z0, y0, x0, index],
+        logits[z0, y0, x1, index],
+        logits[z0, y1, x0, index],
+        logits[z0, y1, x1, index],
+        logits[z1, y0, x0, index],
+        logits[z1, y0, x1, index],
+        logits[z1, y1, x0, index],
+        logits[z1, y1, x1, index],
+    )
+
+
+@compiled
+def _paint_classes(
+    logits: NDArray[np.float32],
+    cell: Cell,
+    grid: Grid,
+    few: NDArray[np.int64],
+    on: tuple[NDArray[np.float32], Canvas],
+) -> None:
+    """The largest of a few classes in each voxel of a cell, box by box."""
+    room, canvas = on
+    z0, z1, y0, y1, x0, x1 = cell[1]
+    for z in range(z0, z1, HIGH):
+        for y in range(y0, y1, HIGH):
+            for x in range(x0, x1, LONG):
+                box = (z, min(z + HIGH, z1), y, min(y + HIGH, y1), x, min(x + LONG, x1))
+                blocks = weigh(grid, box, room, _LOWEST)
+                for index in few:
+                    _compete(at_corners(logits, cell[0], index), np.float32(index), blocks, room)
+                _write(box, room, canvas)
+
+
+@compiled
+def _compete(corner: Eight, code: np.float32, blocks: int, room: NDArray[np.float32]) -> None:
+    """Let a class take the voxels of a box where it is above all before it."""
+    a, b, c, d, e, f, g, h = corner
+    da, db, dc, dd = e - a, f - b, g - c, h - d
+    for at in range(blocks * LANES):
+        wz, wy, wx = room[at], room[Y + at], room[X + at]
+        low, high = a + wz * da, b + wz * db
+        low += wy * (c + wz * dc - low)
+        high += wy * (d + wz * dd - high)
+        score = low + wx * (high - low)
+        is_higher = score > room[SUM + at]
+        room[SUM + at] = score if is_higher else room[SUM + at]
+        room[_CODE + at] = code if is_higher else room[_CODE + at]
+
+
+@compiled
+def _write(box: Six, room: NDArray[np.float32], canvas: Canvas) -> None:
+    """The labels of a box, from the codes."""
+    place = _CODE
+    for z in range(box[0], box[1]):
+        for y in range(box[2], box[3]):
+            for x in range(box[4], box[5]):
+                canvas.labels[z, y, x] = canvas.values[int(room[place])]
+                place += 1
 
 
 @compiled

@@ -12,7 +12,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wirsung.imaging.compiled import compiled
-from wirsung.inference.painting_kernels import Cell, Grid, Six, bounds_of, is_one, the_cell
+from wirsung.inference.painting_kernels import (
+    HIGH,
+    LANES,
+    LONG,
+    ROOM,
+    SUM,
+    Cell,
+    Eight,
+    Grid,
+    Six,
+    X,
+    Y,
+    at_corners,
+    bounds_of,
+    is_one,
+    the_cell,
+    weigh,
+)
 
 _LEAST = np.float32(-16.2)
 """A logit so far below another one means a probability below 1e-7."""
@@ -25,15 +42,8 @@ _C5, _C4 = np.float32(0.0009475536455089495), np.float32(0.009210875560691523)
 _C3 = np.float32(0.05529960711732278)
 _C2, _C1, _C0 = np.float32(0.2401794894888221), np.float32(0.6931432016425478), np.float32(0.9999999452374335)
 
-_HIGH, _LONG = 8, 16
-"""A cell is painted in boxes of at most so many voxels along z and y, and along x."""
-_ROOM = _HIGH * _HIGH * _LONG
-_LANES = 16
-"""Voxels that a processor computes at once; what is computed beyond the box is not used."""
-# Where in the room lie, by voxel of the box: weights along y and x, sum of exponentials, exponent, mantissa.
-_Y, _X, _SUM, _POWER, _PART = _ROOM, 2 * _ROOM, 3 * _ROOM, 4 * _ROOM, 5 * _ROOM
-
-Eight = tuple[np.float32, np.float32, np.float32, np.float32, np.float32, np.float32, np.float32, np.float32]
+# Where in the room of a box lie, by voxel, the exponent and the mantissa of what is added to the sum.
+_POWER, _PART = SUM + ROOM, SUM + 2 * ROOM
 
 
 class Share(NamedTuple):
@@ -74,7 +84,7 @@ def paint_probability(
     count = logits.shape[3]
     bounds = np.empty((2, count), np.float32)
     picked = np.empty(count, np.int64)
-    bits = np.zeros(6 * _ROOM, np.int32)
+    bits = np.zeros(6 * ROOM, np.int32)
     tolerated = np.float32(np.log(_MASS * count))
     for cz in grid.z.cells:
         for cy in grid.y.cells:
@@ -125,67 +135,24 @@ def _paint(
 ) -> None:
     """One cell, box by box, of a few other classes, or of the wanted region alone."""
     z0, z1, y0, y1, x0, x1 = cell[1]
-    for z in range(z0, z1, _HIGH):
-        for y in range(y0, y1, _HIGH):
-            for x in range(x0, x1, _LONG):
-                box = (z, min(z + _HIGH, z1), y, min(y + _HIGH, y1), x, min(x + _LONG, x1))
-                blocks = _weigh(grid, box, bits)
+    for z in range(z0, z1, HIGH):
+        for y in range(y0, y1, HIGH):
+            for x in range(x0, x1, LONG):
+                box = (z, min(z + HIGH, z1), y, min(y + HIGH, y1), x, min(x + LONG, x1))
+                blocks = weigh(grid, box, bits.view(np.float32), np.float32(0.0))
                 for index in few:
-                    if index == share.wanted:
-                        _add(_below(logits, cell[0], index), blocks, bits)
-                    else:
-                        _add(_above(logits, cell[0], index, share.wanted), blocks, bits)
+                    _add(_above(logits, cell[0], index, share.wanted), blocks, bits)
                 _write(box, blocks, bits, share.shares)
 
 
 @compiled
-def _weigh(grid: Grid, box: Six, bits: NDArray[np.int32]) -> int:
-    """Note the weights of each voxel of a box, and set the sums to 0; returns how many blocks it takes."""
-    room = bits.view(np.float32)
-    place = 0
-    for z in range(box[0], box[1]):
-        for y in range(box[2], box[3]):
-            for x in range(box[4], box[5]):
-                room[place] = grid.z.weights[z]
-                room[_Y + place] = grid.y.weights[y]
-                room[_X + place] = grid.x.weights[x]
-                place += 1
-    blocks = (place + _LANES - 1) // _LANES
-    for at in range(blocks * _LANES):
-        room[_SUM + at] = np.float32(0.0)
-    return blocks
-
-
-@compiled
 def _above(logits: NDArray[np.float32], corners: Six, index: int, wanted: int) -> Eight:
-    """How much more an output is than the wanted one, at the corners; z turns slowest."""
-    z0, z1, y0, y1, x0, x1 = corners
-    return (
-        logits[z0, y0, x0, index] - logits[z0, y0, x0, wanted],
-        logits[z0, y0, x1, index] - logits[z0, y0, x1, wanted],
-        logits[z0, y1, x0, index] - logits[z0, y1, x0, wanted],
-        logits[z0, y1, x1, index] - logits[z0, y1, x1, wanted],
-        logits[z1, y0, x0, index] - logits[z1, y0, x0, wanted],
-        logits[z1, y0, x1, index] - logits[z1, y0, x1, wanted],
-        logits[z1, y1, x0, index] - logits[z1, y1, x0, wanted],
-        logits[z1, y1, x1, index] - logits[z1, y1, x1, wanted],
-    )
-
-
-@compiled
-def _below(logits: NDArray[np.float32], corners: Six, wanted: int) -> Eight:
-    """How much the wanted output lies below 0, at the corners; z turns slowest."""
-    z0, z1, y0, y1, x0, x1 = corners
-    return (
-        -logits[z0, y0, x0, wanted],
-        -logits[z0, y0, x1, wanted],
-        -logits[z0, y1, x0, wanted],
-        -logits[z0, y1, x1, wanted],
-        -logits[z1, y0, x0, wanted],
-        -logits[z1, y0, x1, wanted],
-        -logits[z1, y1, x0, wanted],
-        -logits[z1, y1, x1, wanted],
-    )
+    """How much more an output is than the wanted one, at the corners; than 0 of the wanted one, negative."""
+    a, b, c, d, e, f, g, h = at_corners(logits, corners, wanted)
+    if index == wanted:
+        return -a, -b, -c, -d, -e, -f, -g, -h
+    p, q, r, s, t, u, v, w = at_corners(logits, corners, index)
+    return p - a, q - b, r - c, s - d, t - e, u - f, v - g, w - h
 
 
 @compiled
@@ -197,8 +164,8 @@ def _add(corner: Eight, blocks: int, bits: NDArray[np.int32]) -> None:
     room = bits.view(np.float32)
     a, b, c, d, e, f, g, h = corner
     da, db, dc, dd = e - a, f - b, g - c, h - d
-    for at in range(blocks * _LANES):
-        wz, wy, wx = room[at], room[_Y + at], room[_X + at]
+    for at in range(blocks * LANES):
+        wz, wy, wx = room[at], room[Y + at], room[X + at]
         low, high = a + wz * da, b + wz * db
         low += wy * (c + wz * dc - low)
         high += wy * (d + wz * dd - high)
@@ -209,17 +176,17 @@ def _add(corner: Eight, blocks: int, bits: NDArray[np.int32]) -> None:
         room[_PART + at] = ((((_C5 * rest + _C4) * rest + _C3) * rest + _C2) * rest + _C1) * rest + _C0
         # The exponent field of a float32.
         bits[_POWER + at] = (whole + np.int32(1)) << np.int32(23)
-    for at in range(blocks * _LANES):
-        room[_SUM + at] += room[_PART + at] * room[_POWER + at]
+    for at in range(blocks * LANES):
+        room[SUM + at] += room[_PART + at] * room[_POWER + at]
 
 
 @compiled
 def _write(box: Six, blocks: int, bits: NDArray[np.int32], shares: NDArray[np.float32]) -> None:
     """The probabilities of a box, from the sums."""
     room = bits.view(np.float32)
-    for at in range(blocks * _LANES):
-        room[_SUM + at] = _ONE / (_ONE + room[_SUM + at])
-    place = _SUM
+    for at in range(blocks * LANES):
+        room[SUM + at] = _ONE / (_ONE + room[SUM + at])
+    place = SUM
     for z in range(box[0], box[1]):
         for y in range(box[2], box[3]):
             for x in range(box[4], box[5]):
