@@ -84,9 +84,7 @@ class PredictPlan(list[Outcome[Predicted]]):
         """For the terminal."""
         rows = [("cases", self._told_cases()), ("model", self.model)]
         if self.rates is not None:
-            tiles = sorted(size.tiles for size in self.sizes)
-            middle = tiles[len(tiles) // 2]
-            rows.append(("tiles", f"{tiles[0]:,} to {tiles[-1]:,} a case, in the middle {middle:,}"))
+            rows.append(("tiles", self._told_tiles()))
             rows += [("time", line) for line in self._told_times()]
             memory, gpu = self.peak_bytes
             on_gpu = f", and {_size(gpu)} of its GPU" if gpu else ""
@@ -129,6 +127,12 @@ class PredictPlan(list[Outcome[Predicted]]):
         others = "".join(f", {count:,} {what}" for count, what in found if count)
         return f"{len(self.sizes):,} to predict{others}"
 
+    def _told_tiles(self) -> str:
+        tiles = sorted(size.tiles for size in self.sizes)
+        if tiles[0] == tiles[-1]:
+            return f"{tiles[0]:,} a case"
+        return f"{tiles[0]:,} to {tiles[-1]:,} a case, {tiles[len(tiles) // 2]:,} in the middle"
+
     def _told_times(self) -> list[str]:
         workers, devices = self._fleet()
         here = f"{_told(self.wall_s(workers, devices))} by this call"
@@ -136,10 +140,8 @@ class PredictPlan(list[Outcome[Predicted]]):
             return [here]
         each = workers // devices
         others = [count for count in _COUNTS if count != devices]
-        return [
-            here,
-            *(f"{_told(self.wall_s(each * count, count))} with {count} such GPUs" for count in others),
-        ]
+        told = [f"{_told(self.wall_s(each * count, count))} with {count} such GPU" for count in others]
+        return [here, *(f"{line}{'s' * (count != 1)}" for line, count in zip(told, others, strict=True))]
 
     def _fleet(self) -> tuple[int, int]:
         """Processes and devices."""

@@ -1,0 +1,137 @@
+"""What a prediction would take: counted from headers, measured on pieces of one case."""
+
+import json
+
+import pytest
+
+from wirsung.errors import ImageError
+from wirsung.imaging.dicom import is_dicom_file
+from wirsung.imaging.nifti import read_image, write_nifti
+from wirsung.imaging.orientation import reorient
+from wirsung.inference.estimate import Rates
+from wirsung.inference.extents import extent_of, tiles_of
+from wirsung.inference.plan import PredictPlan, Size
+from wirsung.inference.predictor import Predictor
+from wirsung.inference.run import predict
+from wirsung.inference.settings import PredictSettings
+from wirsung.inference.sources import Source, find_sources
+from wirsung.phantom.cohort import phantom
+from wirsung.phantom.settings import PhantomSettings
+
+RATES = Rates(1.0, 2.0, 0.5, 0.25, 0.02, (1e9, 40.0), (0.0, 0.0), "a")
+
+
+@pytest.fixture
+def images(tmp_path, make_scan):
+    write_nifti(tmp_path / "images" / "long.nii.gz", make_scan((20, 18, 60), seed=0)[0])
+    write_nifti(tmp_path / "images" / "short.nii.gz", make_scan((20, 34, 16), seed=1)[0])
+    write_nifti(tmp_path / "images" / "turned.nii.gz", reorient(make_scan((40, 18, 22), seed=2)[0], "SPL"))
+    return tmp_path / "images"
+
+
+def settings_of(images, model, **others):
+    return PredictSettings(images, images.parent / "out", model=model, device="cpu", **others)
+
+
+def test_tiles_are_counted_from_headers_as_they_are_computed(images, model):
+    predict(settings_of(images, model))
+    rows = json.loads((images.parent / "out" / "predictions.json").read_text())["cases"]
+    predictor = Predictor.load(model, device="cpu")
+    for case, source in find_sources(images).items():
+        (work,) = rows[case]["work"]
+        assert tiles_of(predictor, extent_of(source)) == sum(work["tiles"].values())
+
+
+def test_the_size_of_a_dicom_series_is_known_from_some_of_its_files(tmp_path):
+    phantom(PhantomSettings(tmp_path / "raw", cases=1, preset="tiny", format="dicom", phases=("venous",)))
+    folder = next(path.parent for path in sorted((tmp_path / "raw").rglob("*")) if is_dicom_file(path))
+    (series,) = find_sources(folder).values()
+    volume, extent = series.volume(), extent_of(series)
+    assert sorted(extent.shape) == sorted(volume.shape)
+    (z, y, x), (z_mm, y_mm, x_mm) = extent.along(None)
+    assert (x, y, z) == volume.shape
+    assert (x_mm, y_mm, z_mm) == pytest.approx(volume.spacing_mm, rel=1e-3)
+
+
+def test_a_folder_without_slices_has_no_size(tmp_path):
+    (tmp_path / "notes.txt").write_text("nothing")
+    with pytest.raises(ImageError, match="no DICOM slice"):
+        extent_of(Source("dicom", tmp_path, "notes"))
+
+
+def test_a_plan_counts_what_is_left_and_writes_nothing(images, model):
+    plan = predict(settings_of(images, model, plan=True))
+    assert list(plan) == []
+    assert not (images.parent / "out").exists()
+    told = plan.as_json()
+    assert (told["to_predict"], told["done"]) == (3, 0)
+    assert told["tiles"] == sum(size.tiles for size in plan.sizes)
+    assert told["voxels"] == 20 * 18 * 60 + 20 * 34 * 16 + 40 * 18 * 22
+    assert told["seconds_a_tile"] > 0
+    assert told["memory_gb"] > 0
+    assert "PlainConvUNet (3d_fullres), 1 fold, patch 16 x 16 x 16 of 2 x 1.5 x 1.5 mm" in told["model"]
+
+    (images / "short.nii.gz").rename(images.parent / "short.nii.gz")
+    predict(settings_of(images, model))
+    (images.parent / "short.nii.gz").rename(images / "short.nii.gz")
+    (images / "bad.nii.gz").write_bytes(b"no image")
+    before = sorted(path.name for path in (images.parent / "out").iterdir())
+    plan = predict(settings_of(images, model, plan=True))
+    told = plan.as_json()
+    assert (told["to_predict"], told["done"], told["unreadable"], told["measured_on"]) == (1, 2, 1, "short")
+    assert "1 to predict, 2 done, 1 unreadable" in plan.lines()[0]
+    assert sorted(path.name for path in (images.parent / "out").iterdir()) == before
+
+
+def test_a_plan_of_nothing_left_needs_no_measurement(images, model):
+    predict(settings_of(images, model))
+    plan = predict(settings_of(images, model, plan=True))
+    assert plan.as_json()["wall_s"] == 0
+    assert plan.lines()[0].endswith("0 to predict, 3 done")
+
+
+def test_the_size_of_what_is_written_is_near_what_is_written_then(images, model):
+    plan = predict(settings_of(images, model, plan=True))
+    predict(settings_of(images, model))
+    written = sum(path.stat().st_size for path in (images.parent / "out").glob("*.nii.gz"))
+    assert plan.written_bytes == pytest.approx(written, rel=0.5)
+
+
+def planned(tmp_path, **others):
+    """Two cases of 100 million voxels and 40 tiles each."""
+    sizes = [Size("a", 100_000_000, 40), Size("b", 100_000_000, 40)]
+    return PredictPlan(PredictSettings(tmp_path, tmp_path, **others), "m", sizes, RATES)
+
+
+def test_one_process_reads_and_writes_while_it_computes(tmp_path):
+    # Computing 400 s, the network 20 s; the first case is read before, the last written after: 100 s + 50 s.
+    assert planned(tmp_path).wall_s(1, 1) == pytest.approx(400 + 20 + 150)
+
+
+def test_processes_share_the_cores_or_each_have_a_gpu(tmp_path):
+    assert planned(tmp_path, workers=2).wall_s(2, 1) == pytest.approx(20 + (200 + 400 + 100) / 2)
+    plan = planned(tmp_path, gpus=2, workers=4)
+    assert plan.wall_s(4, 2) == pytest.approx((20 + 700) / 4)
+    plan.rates = Rates(1.0, 2.0, 0.5, 100.0, 0.02, (1e9, 40.0), (1e9, 10.0), "a")
+    assert plan.wall_s(4, 2) == pytest.approx(100 * 80 / 2)
+    assert plan.peak_bytes == (pytest.approx(5e9), pytest.approx(2e9))
+
+
+def test_lines_say_what_other_numbers_of_gpus_would_take(tmp_path):
+    lines = planned(tmp_path, gpus=2).lines()
+    times = [line for line in lines if line.startswith("time")]
+    assert times[0].endswith("6 min 0 s by this call")
+    assert [line.split("with ")[1] for line in times[1:]] == ["1 such GPU", "4 such GPUs", "8 such GPUs"]
+    assert any("40 a case" in line for line in lines)
+
+
+def test_a_small_disk_is_told(tmp_path, monkeypatch):
+    plan = planned(tmp_path)
+    monkeypatch.setattr(PredictPlan, "free_bytes", 1000)
+    assert "There is not enough space" in plan.lines()[-1]
+
+
+def test_a_turned_file_is_read_as_the_network_sees_it(images):
+    extent = extent_of(find_sources(images)["turned"])
+    assert extent.shape == read_image(images / "turned.nii.gz").shape
+    assert extent.along("RAS")[0] == (22, 18, 40)
