@@ -50,7 +50,7 @@ class PredictSettings:
     """exact: the labels that nnU-Net gives. balanced, fast: sooner, at the cost that docs/concepts/presets.md
     tells."""
     step: float | None = None
-    """How far the window moves, as a fraction of its size: above 0, at most 1; by default as preset says."""
+    """How far the window moves, as a fraction of its size: above 0, at most 1; the preset's by default."""
     modality: Literal["auto", "ct", "t1", "t2", "mr", "other"] = "auto"
     """Of the images; auto goes by name and header, other z-scores each image by itself."""
     strict: bool = False
