@@ -128,3 +128,51 @@ def test_the_welcome_shows_commands_that_work(served, model):
     assert status == 200
     assert model.name in content.decode()
     assert "/predict -o labels.nii.gz" in content.decode()
+
+
+def test_the_same_is_refused_as_on_the_command_line_and_in_the_same_words(served, scan_file, tmp_path):
+    import nibabel as nib
+
+    image = nib.load(scan_file)
+    wrong = {
+        "nan": (np.full(image.shape, np.nan, np.float32), np.eye(4), "voxels are NaN or infinite. Find out"),
+        "metres": (np.asarray(image.dataobj), image.affine / 1000, "Are its lengths in metres?"),
+        "flat": (np.asarray(image.dataobj)[0], np.eye(4), "one volume of three axes is needed"),
+        "four": (np.stack([image.dataobj] * 2, -1), np.eye(4), "one volume of three axes is needed"),
+    }
+    for name, (voxels, affine, words) in wrong.items():
+        own = np.array(affine)
+        own[3, 3] = 1.0
+        path = tmp_path / f"DOE_{name}.nii.gz"
+        nib.save(nib.Nifti1Image(voxels, own), path)
+        status, answer = served.ask("POST", "/predict", files=[("file", path)])
+        assert (status, words in answer["detail"]) == (400, True), name
+        assert answer["detail"].startswith("the uploaded image.nii.gz")
+        assert "DOE" not in answer["detail"]
+
+
+def test_what_is_odd_about_an_image_is_noted(served, scan_file):
+    _, answer = served.ask("POST", "/predict?output=json", files=[("file", scan_file)])
+    (note,) = answer["notes"]
+    assert note.startswith("The image does not look like CT in HU: fat and air would lie below -30")
+
+
+def test_a_strict_service_refuses_what_is_odd_and_a_lax_one_says_where_no_pancreas_was(
+    model, scan_file, tmp_path
+):
+    import shutil
+
+    from wirsung.errors import ImageError
+    from wirsung.models.weights import read_safetensors, save_weights
+    from wirsung.web.settings import ServeSettings
+    from wirsung.web.warm import warm_model
+
+    blind = shutil.copytree(model, tmp_path / "blind")
+    weights = read_safetensors(blind / "fold_0" / "weights.safetensors")
+    weights.state["decoder.seg_layers.0.bias"][0] += 1e4
+    save_weights(blind / "fold_0" / "weights.safetensors", weights)
+    answer = warm_model(ServeSettings(blind, device="cpu"))(scan_file, tmp_path)
+    assert answer.found == {}
+    assert answer.notes[-1] == "No pancreas was found."
+    with pytest.raises(ImageError, match=r"does not look like CT in HU.*refused"):
+        warm_model(ServeSettings(blind, device="cpu", strict=True))(scan_file, tmp_path)

@@ -1,6 +1,7 @@
 """The verb `serve`: a warm model behind HTTP, until it is interrupted."""
 
 import contextlib
+import logging
 import signal
 import socket
 import sys
@@ -45,7 +46,8 @@ def serve(settings: ServeSettings) -> Served:
     url = _url(listening)
     with tempfile.TemporaryDirectory(prefix="wirsung-serve-") as folder, listening:
         uploads = Uploads(Path(folder), settings.largest_mb, settings.session_minutes)
-        # No log of requests: what a client names an image may tell who the patient is.
+        # No log of requests, nor of bytes in them: what a client sends may tell who the patient is.
+        logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
         config = uvicorn.Config(service(model, uploads), log_level="warning", access_log=False)
         sys.stderr.write(f"{model.name} answers at {url} until Ctrl-C.\n")
         sys.stderr.flush()

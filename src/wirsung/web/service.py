@@ -9,15 +9,19 @@ import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
-from fastapi import FastAPI, File, Form, Request, UploadFile
+from fastapi import FastAPI, File, Form, HTTPException, Request, UploadFile
 from fastapi.background import BackgroundTasks
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 
 from wirsung import __version__
+from wirsung.compute.outcome import unforeseen
 from wirsung.errors import ConfigError, StorageError, WirsungError, near_names
+from wirsung.web.limits import ENVELOPE_BYTES, LargestBody, misunderstood
 from wirsung.web.uploads import Session, Upload, Uploads
 from wirsung.web.warm import Answer, WarmModel
 
@@ -31,6 +35,8 @@ def service(model: WarmModel, uploads: Uploads) -> FastAPI:
     """The application; every page of it is its own, so the documentation that loads from elsewhere is off."""
     app = FastAPI(title="Wirsung", version=__version__, docs_url=None, redoc_url=None)
     app.add_exception_handler(WirsungError, _refused)
+    app.add_exception_handler(RequestValidationError, misunderstood)
+    app.add_middleware(LargestBody, largest_bytes=uploads.largest_bytes + ENVELOPE_BYTES)
     _add_predict(app, model, uploads)
     _add_infer(app, model, uploads)
     _add_sessions(app, uploads)
@@ -133,7 +139,8 @@ def _response(answer: Answer, output: Output) -> Response:
     if output == "json":
         return JSONResponse(answer.as_json())
     if output == "image":
-        return FileResponse(answer.file, media_type=_GZIP, filename=answer.file.name)
+        headers = {"X-Wirsung-Notes": " ".join(answer.notes)} if answer.notes else None
+        return FileResponse(answer.file, headers=headers, media_type=_GZIP, filename=answer.file.name)
     boundary = secrets.token_hex(16)
     parts = [
         ('name="params"', "application/json", json.dumps(answer.as_json()).encode()),
@@ -164,7 +171,7 @@ def _room(uploads: Uploads, tasks: BackgroundTasks) -> Iterator[Path]:
 
 @contextmanager
 def _unnamed(uploads: Uploads) -> Iterator[None]:
-    """Errors speak of the upload, not of where it lay; a full disk is an error like another."""
+    """Errors speak of the upload, not of where it lay; whatever goes wrong is one sentence."""
     try:
         yield
     except WirsungError as error:
@@ -172,6 +179,11 @@ def _unnamed(uploads: Uploads) -> Iterator[None]:
     except OSError as error:
         msg = f"The upload could not be kept or answered: {error.strerror}."
         raise StorageError(msg) from error
+    except MemoryError:
+        msg = "There is not enough memory for this image. Try again later, or on a larger machine."
+        raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, msg) from None
+    except Exception as error:  # its text may quote a patient's header, and so may its traceback
+        raise HTTPException(HTTPStatus.INTERNAL_SERVER_ERROR, unforeseen(error)) from None
 
 
 async def _refused(_: Request, error: Exception) -> Response:

@@ -26,6 +26,8 @@ class ServeSettings:
     preset: PresetName = "exact"
     """exact: the labels that nnU-Net gives. balanced, fast: sooner, at the cost that docs/concepts/presets.md
     tells."""
+    strict: bool = False
+    """Whether an image that does not look like what the model learnt is refused, not only noted."""
     largest_mb: float = 4096.0
     """Uploads of more are refused."""
     session_minutes: float = 60.0

@@ -48,7 +48,7 @@ class Uploads:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._folder = folder
-        self._largest_bytes = int(largest_mb * 1_000_000)
+        self.largest_bytes = int(largest_mb * 1_000_000)
         self._session_s = session_minutes * 60
         self._clock = clock
         self._sessions: dict[str, Session] = {}
@@ -68,7 +68,7 @@ class Uploads:
         if not files or (suffixes and len(files) > 1):
             msg = f"One NIfTI file or the files of one DICOM series are needed, but {len(files)} files came."
             raise ImageError(msg)
-        left = self._largest_bytes
+        left = self.largest_bytes
         if suffixes:
             target = room / f"image{suffixes.pop()}"
             self._copy(files[0], target, left)
@@ -143,7 +143,7 @@ class Uploads:
             while chunk := file.content.read(_CHUNK_BYTES):
                 written += len(chunk)
                 if written > left:
-                    limit = self._largest_bytes / 1_000_000
+                    limit = self.largest_bytes / 1_000_000
                     msg = f"The upload is larger than {limit:g} MB. Serve with a higher --largest-mb."
                     raise ImageError(msg)
                 out.write(chunk)

@@ -10,6 +10,7 @@ import numpy as np
 
 from wirsung.errors import CheckpointError, ConfigError
 from wirsung.imaging.nifti import write_nifti
+from wirsung.inference.finishing import missing_in
 from wirsung.inference.predictor import LESION, How, Predictor
 from wirsung.inference.sources import find_sources
 from wirsung.web.settings import ServeSettings
@@ -27,6 +28,8 @@ class Answer:
     """Their volumes."""
     duration_s: float
     """Reading, predicting and writing."""
+    notes: tuple[str, ...] = ()
+    """What speaks against the image, and where no pancreas was found."""
 
     def as_json(self) -> dict[str, Any]:
         """For clients: `label_names` and `latencies` are the MONAI Label protocol's words.
@@ -38,16 +41,18 @@ class Answer:
             "label_names": self.found,
             "volumes_ml": {name: round(value, 3) for name, value in self.volumes_ml.items()},
             "latencies": {"total": round(self.duration_s, 3)},
+            "notes": list(self.notes),
         }
 
 
 class WarmModel:
     """A predictor, used by one request at a time."""
 
-    def __init__(self, predictor: Predictor, name: str) -> None:
+    def __init__(self, predictor: Predictor, name: str, *, is_strict: bool = False) -> None:
         self.name = name
         self.labels = {item.name: item.value for item in predictor.classes}
         self._predictor = predictor
+        self._is_strict = is_strict
         self._one_at_a_time = threading.Lock()
 
     def __call__(self, image: Path, out: Path, *, lesion_probability: bool = False) -> Answer:
@@ -68,7 +73,9 @@ class WarmModel:
         (source,) = find_sources(image, channels=self._predictor.channels).values()
         volumes, modality = source.read()
         with self._one_at_a_time:
-            said = self._predictor(volumes, lesion_probability=lesion_probability, modality=modality)
+            said = self._predictor(
+                volumes, lesion_probability=lesion_probability, modality=modality, strict=self._is_strict
+            )
         counts = np.bincount(said.label_map.voxels.ravel(order="K"), minlength=max(self.labels.values()) + 1)
         millilitres = said.label_map.voxel_volume_mm3 / 1000
         by_value = sorted(self.labels.items(), key=lambda item: item[1])
@@ -76,7 +83,8 @@ class WarmModel:
         file = out / ("lesion.nii.gz" if lesion_probability else "labels.nii.gz")
         write_nifti(file, said.lesion_probability or said.label_map)
         volumes_ml = {name: float(counts[value]) * millilitres for name, value in found.items()}
-        return Answer(file, found, volumes_ml, perf_counter() - started)
+        notes = (*said.warnings, *missing_in(said.label_map, self._predictor.classes))
+        return Answer(file, found, volumes_ml, perf_counter() - started, notes)
 
 
 def warm_model(settings: ServeSettings) -> WarmModel:
@@ -92,4 +100,4 @@ def warm_model(settings: ServeSettings) -> WarmModel:
     folds = None if settings.fold == "auto" else (settings.fold,)
     how = How(device=settings.device, folds=folds, preset=settings.preset)
     predictor = Predictor.load(settings.model, how=how)
-    return WarmModel(predictor, settings.model.resolve().name)
+    return WarmModel(predictor, settings.model.resolve().name, is_strict=settings.strict)
