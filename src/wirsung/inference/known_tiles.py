@@ -145,20 +145,26 @@ def constant_tiles(image: torch.Tensor, starts: Sequence[Shape], patch: Shape) -
     ends = [sorted({0, size // 2, size - 1}) for size in patch]
     probes = torch.cartesian_prod(*(torch.tensor(places, device=image.device) for places in ends))
     z, y, x = (first[:, None] + probes.reshape(-1, 3)[None]).unbind(-1)
-    candidates = _is_one(image[:, z, y, x]).nonzero().ravel().tolist()
+    probed = image[:, z, y, x]
+    spread = (probed - probed[..., :1]).abs().amax(dim=-1)
+    candidates = (spread <= _limit(probed[..., 0])).all(dim=0).nonzero().ravel().tolist()
     found: dict[Shape, Values] = {}
     for index in candidates:
         place = tuple(slice(at, at + size) for at, size in zip(starts[index], patch, strict=True))
-        tile = image[:, *place].flatten(1)[:, None]
-        if bool(_is_one(tile)):
-            found[starts[index]] = tuple(_rounded(float(value)) for value in tile[:, 0, 0])
+        if all(_is_one(channel) for channel in image[:, *place]):
+            found[starts[index]] = tuple(_rounded(float(value)) for value in probed[:, index, 0])
     return found
 
 
-def _is_one(values: torch.Tensor) -> torch.Tensor:
-    """Whether values (channel, tile, voxel) are the same along the last axis, for each tile."""
-    low, high = values.aminmax(dim=-1)
-    return (high - low <= _SAME * low.abs().clamp_min(1)).all(dim=0)
+def _is_one(values: torch.Tensor) -> bool:
+    """Whether all voxels are the same."""
+    first = values[0, 0, 0]
+    return bool((values - first).abs().max() <= _limit(first))
+
+
+def _limit(values: torch.Tensor) -> torch.Tensor:
+    """How far others may lie from these values and count as equal."""
+    return _SAME * values.abs().clamp_min(1)
 
 
 def _rounded(value: float) -> float:
