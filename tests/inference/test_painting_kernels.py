@@ -94,6 +94,7 @@ def test_what_is_left_out_of_a_probability_is_less_than_a_ten_millionth(how, axe
     # float32 knows a logit of 100 to 8e-6, which moves a probability by up to a quarter of that.
     rounding = 2e-7 + exact * (1 - exact) * 6 * np.spacing(np.float32(4 * spread))
     assert (np.abs(found - exact) <= 1e-7 + rounding).all()
+    np.testing.assert_array_equal(found * 2.0**23 % 1, 0)
 
 
 def test_a_class_that_is_far_below_costs_nothing_and_is_nought(how):

@@ -1,9 +1,14 @@
 """The probability of one output at every fine voxel, in machine code, from the same cells as the labels.
 
 Softmax needs every class's exponential in every voxel, but mostly it is nearly 0 or 1 whatever those are. The
-corners of a cell bound each logit within it, so they say beforehand where the probability stays below 1e-7,
-which is painted as 0, and which classes can't move it by as much, which are left out. What is painted differs
-from the exact softmax of the interpolated logits by at most 1e-7, beside the rounding of float32.
+corners of a cell bound each logit within it, so they say beforehand where the probability rounds to 0, and
+which classes can't move it by 4e-8 together, which are left out. It is rounded to multiples of 2 ** -23, so
+that its file is smaller. So what is painted differs from the exact softmax of the interpolated
+logits by at most 1e-7, beside the rounding of those logits in float32.
+
+The bound: the probability's logarithm is at most the wanted class's highest logit in a cell less the largest
+of all classes' lowest ones. A class whose highest lies T below that largest holds at most exp(-T) of the sum,
+so leaving it out raises the probability by at most exp(-T) times itself.
 """
 
 from typing import NamedTuple
@@ -31,9 +36,10 @@ from wirsung.inference.painting_kernels import (
     weigh,
 )
 
-_LEAST = np.float32(-16.2)
-"""A logit so far below another one means a probability below 1e-7."""
-_MASS = 1e7
+_LEAST = np.float32(-16.64)
+"""A logit so far below another one means a probability that is rounded to 0."""
+_MASS = 2.5e7
+"""What is left out of a sum is less than one part in so many, where the probability may be 1."""
 _LARGEST_POWER, _LEAST_POWER = np.float32(120.0), np.float32(-120.0)
 _LOG2_E, _ONE = np.float32(1.4426950408889634), np.float32(1.0)
 _BIAS, _SHIFT = np.float32(127.0), np.float32(126.0)
@@ -185,7 +191,8 @@ def _write(box: Six, blocks: int, bits: NDArray[np.int32], shares: NDArray[np.fl
     """The probabilities of a box, from the sums."""
     room = bits.view(np.float32)
     for at in range(blocks * LANES):
-        room[SUM + at] = _ONE / (_ONE + room[SUM + at])
+        # Adding 1 and taking it off again rounds to multiples of 2 ** -23.
+        room[SUM + at] = (_ONE + _ONE / (_ONE + room[SUM + at])) - _ONE
     place = SUM
     for z in range(box[0], box[1]):
         for y in range(box[2], box[3]):
