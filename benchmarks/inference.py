@@ -20,13 +20,14 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from inference_layers import layers
 from inference_model import LONG_SLICES, Size, make_cases, make_long_case, make_model
 from inference_process import agreement, run
 from recording import add_parts
 
 from wirsung.imaging.nifti import read_image
 
-PARTS = ("coarse", "fine", "warm", "long")
+PARTS = ("coarse", "layers", "fine", "warm", "long")
 COARSE_MM, FINE_MM = 3.0, 1.5
 
 
@@ -76,6 +77,8 @@ def measure(part: str, chosen: argparse.Namespace, work: Path) -> dict[str, Any]
     if part == "long":
         return long(chosen, work)
     model = model_of(chosen, work, FINE_MM if part == "fine" else COARSE_MM)
+    if part == "layers":
+        return layers(model, big(chosen, work))
     if part != "warm":
         return one(chosen, model, big(chosen, work), work / part)
     images = make_cases(
@@ -85,7 +88,10 @@ def measure(part: str, chosen: argparse.Namespace, work: Path) -> dict[str, Any]
 
 
 def long(chosen: argparse.Namespace, work: Path) -> dict[str, Any]:
-    """Ours alone on a scan of 1600 slices: peak memory, beside what image and label map take themselves."""
+    """Ours alone on a scan of 1600 slices: peak memory, beside what image and label map take themselves.
+
+    The system grants the process no more memory of its own than these and 4 GB.
+    """
     slices = 300 if chosen.small else LONG_SLICES
     images = make_long_case(work / f"images-{slices}", big(chosen, work), slices)
     voxels = read_image(next(images.iterdir())).voxels
@@ -94,7 +100,8 @@ def long(chosen: argparse.Namespace, work: Path) -> dict[str, Any]:
     del voxels
     for spacing_mm in (COARSE_MM, FINE_MM):
         model = model_of(chosen, work, spacing_mm)
-        seconds = run("ours", model, images, work / "long" / "ours", chosen.threads)
+        limit = ("--limit-gb", str(round(needed_gb + 4, 1)))
+        seconds = run("ours", model, images, work / "long" / "ours", chosen.threads, limit)
         found[f"{spacing_mm} mm"] = {**seconds, "beyond_gb": round(seconds["peak_gb"] - needed_gb, 2)}
     return found
 

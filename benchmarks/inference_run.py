@@ -5,6 +5,7 @@ import contextlib
 import copy
 import io
 import json
+import resource
 import threading
 import time
 from pathlib import Path
@@ -21,7 +22,11 @@ def main() -> None:
         parser.add_argument(name, type=Path)
     parser.add_argument("--lesion", action="store_true", help="its probability too; ours only")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--limit-gb", type=float, help="memory of its own that the system grants")
     chosen = parser.parse_args()
+    if chosen.limit_gb:
+        granted = int(chosen.limit_gb * 2**30)
+        resource.setrlimit(resource.RLIMIT_DATA, (granted, granted))
     forward = Forward(chosen.device)
     seconds = (ours if chosen.engine == "ours" else theirs)(chosen)
     seconds["forward_s"] = forward.seconds()
