@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -45,6 +46,22 @@ def _die_once_and_tell(path):
     if first:
         os.kill(os.getpid(), signal.SIGSEGV)
     return is_second_try(), os.environ["PLACE"]
+
+
+def _die_once_and_wait_to_be_alone(path):
+    """Be killed at the first try; at the second wait until this is the only worker left."""
+    first = not Path(path).exists()
+    _note(path)
+    if first:
+        os.kill(os.getpid(), signal.SIGKILL)
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        words = ["ps", "-ww", "-o", "args=", "--ppid", str(os.getppid())]
+        found = subprocess.run(words, capture_output=True, text=True)
+        if sum("spawn_main" in line for line in found.stdout.splitlines()) == 1:
+            return "alone"
+        time.sleep(0.02)
+    return "others stay"
 
 
 def _kill_then_exit(path):
@@ -100,6 +117,7 @@ _ACTS = {
     "note": lambda path: (_note(path), "noted")[1],
     "die-once": _die_once,
     "die-once-and-tell": _die_once_and_tell,
+    "die-once-and-wait-to-be-alone": _die_once_and_wait_to_be_alone,
     "is-second-try": lambda _="": is_second_try(),
     "place": lambda _="": os.environ["PLACE"],
     "kill-then-exit": _kill_then_exit,

@@ -60,6 +60,12 @@ def test_the_second_try_after_a_kill_comes_last_and_has_the_machine_to_itself(tm
     assert order[-1] == "killed"
 
 
+def test_workers_without_a_case_go_home_so_that_a_killed_case_has_their_memory_too(tmp_path):
+    tasks = {"killed": f"die-once-and-wait-to-be-alone:{tmp_path / 'killed'}"}
+    tasks |= {f"other-{number}": f"nap-noted:{tmp_path / 'others'}" for number in range(4)}
+    assert run(tasks, workers=3)["killed"].value == "alone"
+
+
 def test_a_case_can_ask_whether_it_lost_its_worker_before(tmp_path):
     found = run(
         {"a": "is-second-try", "b": f"die-once-and-tell:{tmp_path / 'notes'}", "c": "is-second-try"},

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from wirsung.compute.ledger import read_ledger
-from wirsung.errors import ConfigError
+from wirsung.errors import CheckpointError, ConfigError
 from wirsung.imaging.nifti import write_nifti
 from wirsung.inference.fleet import places_of
 from wirsung.inference.run import predict
@@ -105,6 +105,17 @@ def test_a_case_that_lost_its_worker_is_tried_once_more_on_less_memory(images, m
     calm, out = images.parent / "calm", images.parent / "out"
     assert (out / "unlucky.nii.gz").read_bytes() == (calm / "one.nii.gz").read_bytes()
     assert read_ledger(out / "predictions.jsonl")["unlucky"].status == "done"
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("deadly_workers")
+def test_workers_that_can_not_load_the_model_end_the_run_and_blame_no_case(images, model, monkeypatch):
+    import deadly
+
+    monkeypatch.setattr("wirsung.inference.fleet.predict_case", deadly.predict_without_model)
+    with pytest.raises(CheckpointError, match=r"A worker can't load the model: .*elsewhere"):
+        predict(settings_of(images, model, workers=2))
+    assert "failed" not in json.loads((images.parent / "out" / "predictions.json").read_text())
 
 
 @pytest.mark.slow

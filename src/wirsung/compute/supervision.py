@@ -125,6 +125,15 @@ class _Crew(Generic[R]):
                 idle.pop()
             else:
                 self._recruits.append(self._hire(entry))
+            if entry.alone:
+                self._send_home(idle)  # what they hold, such as a model, is what this case may lack
+                return
+
+    def _send_home(self, idle: list[Recruit]) -> None:
+        for recruit in idle:
+            self._recruits.remove(recruit)
+            recruit.dismiss()
+            self._leaving.append(recruit)
 
     def _hire(self, entry: Entry) -> Recruit:
         taken = [recruit.place for recruit in self._recruits]

@@ -15,13 +15,15 @@ from functools import lru_cache, partial
 import torch
 
 from wirsung.compute.cases import default_workers
-from wirsung.compute.outcome import ADVICE, Outcome
+from wirsung.compute.outcome import ADVICE, Outcome, unforeseen
 from wirsung.compute.supervision import supervise
-from wirsung.errors import ConfigError, WirsungError
+from wirsung.errors import CheckpointError, ConfigError, WirsungError
 from wirsung.inference import memory
 from wirsung.inference.case import CaseTask, CaseWork, Written
 from wirsung.inference.settings import PredictSettings
 
+NO_MODEL = "A worker can't load the model"
+"""How a case's message begins where every other case would fail likewise."""
 _BROKEN_GPU = 70
 """Exit code of a worker that leaves because its GPU answers nothing any more; sysexits.h's EX_SOFTWARE."""
 _ONE_AT_A_TIME = threading.Lock()
@@ -71,9 +73,18 @@ def places_of(settings: PredictSettings) -> list[dict[str, str]]:
 
 
 def predict_case(settings: PredictSettings, task: CaseTask) -> Written:
-    """One case in a worker process, which keeps its model for the next."""
-    with _ONE_AT_A_TIME:  # Dask's workers may have several threads
-        work = _warm(settings)
+    """One case in a worker process, which keeps its model for the next.
+
+    Raises:
+        CheckpointError: The model, which the calling process could load, can't be loaded here.
+    """
+    try:
+        with _ONE_AT_A_TIME:  # Dask's workers may have several threads
+            work = _warm(settings)
+    except Exception as error:  # whatever it is, it is no case's fault
+        said = str(error) if isinstance(error, WirsungError) else unforeseen(error)
+        msg = f"{NO_MODEL}: {said}"
+        raise CheckpointError(msg) from error
     try:
         return work(task)
     except RuntimeError as error:

@@ -9,10 +9,10 @@ from wirsung.compute.atomic import FULL_DISK
 from wirsung.compute.connections import one_cluster
 from wirsung.compute.outcome import Outcome
 from wirsung.compute.progress import CaseProgress
-from wirsung.errors import ConfigError, StorageError
+from wirsung.errors import CheckpointError, ConfigError, StorageError
 from wirsung.inference.case import CaseTask, CaseWork, Predicted, how_of, label_file
 from wirsung.inference.finishing import Finishing
-from wirsung.inference.fleet import fleet, places_of
+from wirsung.inference.fleet import NO_MODEL, fleet, places_of
 from wirsung.inference.outline import Outline
 from wirsung.inference.overlapping import Steps, overlapped
 from wirsung.inference.plan import plan_of
@@ -91,13 +91,19 @@ def _followed(
             progress.count(outcome)
         for outcome in engine:
             if outcome.status == "failed":
-                # Where the disk is full, predicting the others would be hours in vain.
-                if FULL_DISK in outcome.message:
-                    raise StorageError(outcome.message)
+                _check_hope(outcome.message)
                 record.fail(outcome, tasks[outcome.case].key)
             progress.count(outcome)
             outcomes.append(outcome)
     return outcomes
+
+
+def _check_hope(message: str) -> None:
+    """End the run where all other cases would fail too: hours in vain, or a thousand equal messages."""
+    if FULL_DISK in message:
+        raise StorageError(message)
+    if message.startswith(NO_MODEL):
+        raise CheckpointError(message)
 
 
 def _here(work: CaseWork, record: Record, tasks: Mapping[str, CaseTask]) -> Generator[Outcome[Predicted]]:
