@@ -1,5 +1,6 @@
 import gzip
 import re
+import tracemalloc
 
 import nibabel
 import numpy as np
@@ -213,3 +214,18 @@ def test_geometry_that_is_unsure_is_refused(path):
     nibabel.save(image, path)
     with pytest.raises(GeometryError, match="sform and qform codes are 0"):
         read_image(path)
+
+
+@pytest.mark.parametrize("name", ["scan.nii", "scan.nii.gz"])
+def test_an_int16_image_is_in_memory_but_once(tmp_path, name):
+    voxels = np.zeros((80, 90, 100), np.int16)
+    voxels[20:40] = 70
+    path = saved(tmp_path / name, voxels)
+    read_image(path)
+    tracemalloc.start()
+    try:
+        read_image(path)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 1.5 * voxels.nbytes

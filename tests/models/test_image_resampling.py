@@ -1,5 +1,7 @@
 """Normalising and resampling of a channel in one go, against skimage's resize."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
@@ -96,3 +98,17 @@ def test_slabs_of_any_thickness_give_the_same_numbers(monkeypatch, old, new, ord
         filled = np.full(new, np.nan, np.float32)
         assert resample_channel(*given, filled) is filled
         np.testing.assert_array_equal(filled, whole)
+
+
+def test_a_long_image_is_never_held_in_float():
+    image = np.zeros((1000, 60, 60), np.int16)
+    given = (image, Target((500, 30, 30), 3, None), Scaling((-100.0, 150.0), 20.0, 80.0))
+    resample_channel(*given)  # the axes' matrices are kept for the next image, and the code is compiled
+    tracemalloc.start()
+    try:
+        made = resample_channel(*given)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    slab_bytes = 100 * made[0].nbytes
+    assert peak_bytes < made.nbytes + 3 * slab_bytes < image.nbytes
