@@ -54,6 +54,16 @@ class MissingDependencyError(WirsungError):
     """An optional part of the installation is needed."""
 
 
+def counted(count: int, one: str, several: str) -> str:
+    """A number with the words that go with it.
+
+    Example:
+        >>> counted(1, "voxel is", "voxels are"), counted(12000, "case", "cases")
+        ('1 voxel is', '12,000 cases')
+    """
+    return f"{count:,} {one if count == 1 else several}"
+
+
 def near_names(name: str, known: Iterable[str]) -> str:
     """The sentence that helps after an unknown name.
 

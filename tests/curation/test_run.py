@@ -276,7 +276,7 @@ def test_voxels_that_are_no_number_fail_the_case(cohort):
     cohort.nifti("a/ct.nii.gz", voxels)
     (outcome,) = _curate(cohort)
     assert outcome.status == "failed"
-    assert "1 voxels are NaN" in outcome.message
+    assert "1 voxel is NaN" in outcome.message
     assert "ct.nii.gz" in outcome.message
 
 

@@ -75,7 +75,7 @@ def test_a_probability_with_nan_fails_its_case(known, predictions, scored):
     # write_nifti refuses NaN; another program does not.
     nib = pytest.importorskip("nibabel")
     nib.save(nib.Nifti1Image(voxels, known.AFFINE), predictions / "a_lesion.nii.gz")
-    check_only_a_failed(scored(), "1 voxels are NaN or infinite")
+    check_only_a_failed(scored(), "1 voxel is NaN or infinite")
 
 
 def test_a_prediction_on_another_grid_is_resampled_on_request_and_that_is_said(known, predictions, scored):

@@ -80,7 +80,7 @@ def test_what_nifti_cannot_hold_is_refused(tmp_path):
         write_slabs(path, Volume(good.astype(np.float16), AFFINE))
     with pytest.raises(ImageError, match="32767 voxels along an axis"):
         write_slabs(path, Volume(np.zeros((40_000, 1, 1), np.uint8), AFFINE))
-    with pytest.raises(ImageError, match="1 voxels are NaN"):
+    with pytest.raises(ImageError, match="1 voxel is NaN"):
         write_slabs(path, Volume(np.where(np.arange(64).reshape(4, 4, 4) == 5, np.nan, good), AFFINE))
     with pytest.raises(GeometryError, match="right angles"):
         write_slabs(path, Volume(good, sheared))

@@ -170,7 +170,7 @@ def test_the_input_is_not_changed(plans_content):
 def test_another_number_of_channels_is_refused(plans_content):
     plans = parse_plans(plans_content)
     image = np.zeros((2, 4, 4, 4), np.int16)
-    with pytest.raises(CheckpointError, match="takes 1 channels, but the image has 2"):
+    with pytest.raises(CheckpointError, match="takes 1 channel, but the image has 2"):
         preprocess(image, (1.0, 1.0, 1.0), plans, plans.configuration("3d_fullres"))
 
 

@@ -79,5 +79,5 @@ def test_a_case_of_nan_is_named(dataset, tmp_path, plans):
     voxels = image.get_fdata(dtype=np.float32)
     voxels[3, 4, 5] = np.nan
     nibabel.save(nibabel.Nifti1Image(voxels, image.affine), dataset / "ImageTr" / "p1" / "ct.nii.gz")
-    with pytest.raises(WirsungError, match=r"case p1: .*1 voxels are NaN or infinite"):
+    with pytest.raises(WirsungError, match=r"case p1: .*1 voxel is NaN or infinite"):
         prepare(cases, choose_classes(scheme("demo-7"), cases), plans, Workspace(tmp_path / "m"), workers=1)

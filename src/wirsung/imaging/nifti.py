@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wirsung.errors import ImageError, LabelError
+from wirsung.errors import ImageError, LabelError, counted
 from wirsung.imaging.arrays import Voxels
 from wirsung.imaging.nifti_content import read_content, read_header
 from wirsung.imaging.nifti_header import NiftiHeader
@@ -47,7 +47,8 @@ def read_image(path: Path) -> Volume:
                 values[place] = chunk
     if bad:
         msg = (
-            f"{path}: {bad} voxels are NaN or infinite. Find out what they stand for, and give them a value."
+            f"{path}: {counted(bad, 'voxel is', 'voxels are')} NaN or infinite. "
+            "Find out what they stand for, and give them a value."
         )
         raise ImageError(msg)
     if not np.isfinite(values).all():
@@ -114,7 +115,8 @@ def _rounded(chunk: Voxels, path: Path) -> Voxels:
     if not right.all():
         wrong = chunk[~right]
         msg = (
-            f"{path}: a label is a whole number from 0 to 65535, but at least {wrong.size} voxels are not,"
+            f"{path}: a label is a whole number from 0 to 65535, but at least "
+            f"{counted(wrong.size, 'voxel is', 'voxels are')} not,"
             f" such as {wrong[0]:g}. If it holds probabilities, threshold them first."
         )
         raise LabelError(msg)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from nibabel.nifti1 import Nifti1Header
 
-from wirsung.errors import ImageError
+from wirsung.errors import ImageError, counted
 from wirsung.imaging.arrays import Affine, Voxels
 
 OFFSET = 352
@@ -40,5 +40,6 @@ def check_voxels(voxels: Voxels, path: Path) -> None:
         raise ImageError(msg)
     if voxels.dtype.kind == "f" and not np.isfinite(voxels).all():
         bad = int(np.count_nonzero(~np.isfinite(voxels)))
-        msg = f"{path}: {bad} voxels are NaN or infinite, so it was not written. Give them a value first."
+        told = counted(bad, "voxel is", "voxels are")
+        msg = f"{path}: {told} NaN or infinite, so it was not written. Give them a value first."
         raise ImageError(msg)

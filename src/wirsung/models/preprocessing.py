@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from wirsung.errors import CheckpointError, ImageError
+from wirsung.errors import CheckpointError, ImageError, counted
 from wirsung.models.image_resampling import Target, resample_channel
 from wirsung.models.label_resampling import resample_labels
 from wirsung.models.nonzero import Box, box_of, nonzero_region
@@ -124,15 +124,16 @@ def _check(image: NDArray[np.generic], configuration: Configuration) -> None:
     """Refuse another number of channels, and what is no number."""
     wanted = len(configuration.normalisations)
     if len(image) != wanted:
-        msg = f"The model takes {wanted} channels, but the image has {len(image)}. Choose another model."
+        taken = counted(wanted, "channel", "channels")
+        msg = f"The model takes {taken}, but the image has {len(image)}. Choose another model."
         raise CheckpointError(msg)
     if image.dtype.kind != "f":
         return
     bad = sum(plane.size - int(np.isfinite(plane).sum()) for channel in image for plane in channel)
     if bad:
         msg = (
-            f"{bad} voxels of the image are NaN or infinite, which resampling would spread. "
-            "Find out what they stand for, and give them a value."
+            f"{counted(bad, 'voxel of the image is', 'voxels of the image are')} NaN or infinite, "
+            "which resampling would spread. Find out what they stand for, and give them a value."
         )
         raise ImageError(msg)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from wirsung.errors import ConfigError, ImageError
+from wirsung.errors import ConfigError, ImageError, counted
 
 _CHUNK_BYTES = 1 << 20
 _NIFTI = (".nii.gz", ".nii")
@@ -66,7 +66,8 @@ class Uploads:
         """
         suffixes = {suffix for file in files if (suffix := _suffix(file.name))}
         if not files or (suffixes and len(files) > 1):
-            msg = f"One NIfTI file or the files of one DICOM series are needed, but {len(files)} files came."
+            came = counted(len(files), "file", "files")
+            msg = f"One NIfTI file or the files of one DICOM series are needed, but {came} came."
             raise ImageError(msg)
         left = self.largest_bytes
         if suffixes:

@@ -146,7 +146,7 @@ IMAGES_MENDED = {"a shear of .0005": 5e-4, "a shear of -.0009": -9e-4}
 
 IMAGES_REFUSED: dict[str, tuple[str, Callable]] = {
     "NaN voxels": ("2 voxels are NaN", lambda folder: folder.save(with_values(np.nan, np.nan))),
-    "infinite voxels": ("1 voxels are NaN or inf", lambda folder: folder.save(with_values(-np.inf))),
+    "infinite voxels": ("1 voxel is NaN or inf", lambda folder: folder.save(with_values(-np.inf))),
     "a shear of .05": (
         "not at right angles",
         lambda folder: folder.patch(wave(AFFINE), NO_QFORM, (SROW, "f", *sheared(0.05)[:3].ravel())),
