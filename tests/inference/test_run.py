@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+import tyro
 
 from wirsung.errors import ConfigError
 from wirsung.imaging.nifti import read_image, read_label_map, write_nifti
@@ -67,6 +68,11 @@ def test_a_bad_image_fails_alone(images, model):
     outcomes = predict(_settings(images, model))
     assert _statuses(outcomes) == ["failed", "done", "done"]
     assert "bad" in outcomes[0].message
+    told = json.loads((images.parent / "out" / "predictions.json").read_text())
+    assert list(told["cases"]) == ["one", "two"]
+    message = told["failed"]["bad"]["message"]
+    assert message == outcomes[0].message.replace(f"{images}/", "")
+    assert str(images) not in message
 
 
 def test_predicting_twice_gives_the_same_bytes(images, model, tmp_path):
@@ -99,3 +105,14 @@ def test_no_model_and_no_lesion_are_said_before_any_work(images, model, tmp_path
 def test_a_step_that_leaves_gaps_is_refused(images, model):
     with pytest.raises(ConfigError, match="step is"):
         _settings(images, model, step=1.5)
+
+
+def test_folds_all_is_every_finished_fold_and_tta_is_mirror(images, model):
+    settings = tyro.cli(PredictSettings, args=[str(images), "out", "--folds", "all", "--tta"])
+    assert settings.chosen_folds is None
+    assert settings.mirror
+    assert tyro.cli(PredictSettings, args=["a", "b", "--folds", "0", "2"]).chosen_folds == (0, 2)
+    with pytest.raises(ConfigError, match="--folds all is every finished fold"):
+        PredictSettings(images, images, folds=("all", 1))
+    predict(_settings(images, model))
+    assert _statuses(predict(_settings(images, model, folds=("all",)))) == ["skipped", "skipped"]

@@ -1,5 +1,6 @@
 """The stage `predict`: one warm model over many cases, or several in a fleet of processes."""
 
+import os
 from collections.abc import Generator, Mapping
 from contextlib import closing
 from dataclasses import replace
@@ -92,7 +93,8 @@ def _followed(
         for outcome in engine:
             if outcome.status == "failed":
                 _check_hope(outcome.message)
-                record.fail(outcome, tasks[outcome.case].key)
+                task = tasks[outcome.case]
+                record.fail(replace(outcome, message=_without_folder(outcome.message, task)), task.key)
             progress.count(outcome)
             outcomes.append(outcome)
     return outcomes
@@ -104,6 +106,11 @@ def _check_hope(message: str) -> None:
         raise StorageError(message)
     if message.startswith(NO_MODEL):
         raise CheckpointError(message)
+
+
+def _without_folder(message: str, task: CaseTask) -> str:
+    """A message for the record, which others will read: where the images lay may name patients."""
+    return message.replace(f"{task.source.path.parent}{os.sep}", "")
 
 
 def _here(work: CaseWork, record: Record, tasks: Mapping[str, CaseTask]) -> Generator[Outcome[Predicted]]:
