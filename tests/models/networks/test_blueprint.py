@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import torch
 from torch import nn
 
@@ -26,3 +29,20 @@ def test_a_network_may_read_a_ramp_while_it_is_built():
 
     blueprint(build)
     assert rates == [0.0, 0.5, 1.0]
+
+
+def test_no_weights_are_drawn_nor_is_the_compiler_imported_for_it():
+    script = (
+        "import sys\n"
+        "from torch import nn\n"
+        "from wirsung.models.networks.blueprint import blueprint\n"
+        "def build():\n"
+        "    layer = nn.Conv3d(2, 3, 3)\n"
+        "    nn.init.kaiming_normal_(layer.weight)\n"
+        "    nn.init.trunc_normal_(layer.weight)\n"
+        "    return layer\n"
+        "assert blueprint(build).weight.is_meta\n"
+        "print('torch._dynamo' in sys.modules)\n"
+    )
+    made = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert made.stdout == "False\n"

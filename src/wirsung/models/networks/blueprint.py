@@ -30,8 +30,15 @@ def count_parameters(network: nn.Module) -> int:
     return sum(item.numel() for item in network.parameters() if item.requires_grad)
 
 
+_DRAWS = frozenset({torch.Tensor.normal_, torch.Tensor.uniform_})
+"""Drawing numbers that nobody keeps makes PyTorch import its compiler first, which takes a second."""
+
+
 class _RealNumbers(TorchFunctionMode):
-    """Lets networks read the numbers of a ramp while they are built, as schedules of drop rates do."""
+    """Lets networks read the numbers of a ramp while they are built, as schedules of drop rates do.
+
+    And draws no weights.
+    """
 
     def __torch_function__(
         self,
@@ -41,6 +48,8 @@ class _RealNumbers(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:  # noqa: ANN401 - whatever the function gives
         """The function itself; a ramp on the CPU."""
+        if func in _DRAWS and args[0].is_meta:
+            return args[0]
         given = dict(kwargs or {})
         if func is torch.linspace:
             given.setdefault("device", "cpu")
