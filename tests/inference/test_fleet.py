@@ -47,6 +47,7 @@ def files_of(folder):
     return {path.name: path.read_bytes() for path in folder.glob("*.nii.gz")}
 
 
+@pytest.mark.slow
 def test_workers_write_what_one_process_writes_and_one_process_resumes_what_they_left(images, model):
     predict(settings_of(images, model))
     outcomes = predict(settings_of(images, model, "shared", workers=2))
@@ -65,12 +66,15 @@ def test_workers_write_what_one_process_writes_and_one_process_resumes_what_they
 
 @pytest.mark.usefixtures("deadly_workers")
 def test_a_case_that_kills_its_worker_twice_is_set_aside_and_not_tried_by_the_next_call(images, model):
+    predict(settings_of(images, model, "alone"))
     (images / "one.nii.gz").rename(images / "killer.nii.gz")
     outcomes = predict(settings_of(images, model, workers=2))
     assert statuses(outcomes) == {"killer": "failed", "three": "done", "two": "done"}
     message = outcomes[0].message
     assert "quarantined: twice its worker was killed" in message
     assert "--retry" in message
+    for name in ("three.nii.gz", "two.nii.gz"):
+        assert files_of(images.parent / "out")[name] == files_of(images.parent / "alone")[name]
     told = json.loads((images.parent / "out" / "predictions.json").read_text())
     assert list(told["cases"]) == ["three", "two"]
     assert told["failed"] == {"killer": {"message": message, "quarantined": True}}
