@@ -322,6 +322,22 @@ def test_in_python_the_same_is_said(model):
         predictor(Volume(broken, GRID))
 
 
+def test_no_prediction_is_written_over_an_image_or_another_prediction(ask, scans, shared_data):
+    whole = (scans / "good.nii.gz").read_bytes()
+    said = f"The predictions would be written over the image good.nii.gz, as {scans} is its folder. Choose"
+    assert said in ask(scans, out="in")[3]
+    assert said in ask(scans / "good.nii.gz", out="in")[3]
+    (scans.parent / "links").mkdir()
+    (scans.parent / "links" / "good.nii.gz").symlink_to(scans / "good.nii.gz")
+    assert said in ask(scans.parent / "links", out="in")[3]
+    assert (scans / "good.nii.gz").read_bytes() == whole
+    folder = series(shared_data, scans.parent / "series", but=range(3, 20))
+    assert "written among the images of series" in ask(folder, out="series")[3]
+    save(scans / "good_lesion.nii.gz", abdomen())
+    assert "good_lesion.nii.gz would be both" in ask(scans, "--lesion-probability")[3]
+    assert ask(scans)[0] == 0
+
+
 def test_a_lone_file_of_the_wrong_kind_is_named_for_what_it_is(ask, tmp_path, shared_data):
     plain = tmp_path / "scan"
     save(tmp_path / "scan.nii.gz", abdomen()).rename(plain)

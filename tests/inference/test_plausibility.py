@@ -53,7 +53,7 @@ def test_the_numbers_in_a_warning_are_those_of_numpy(loaded):
     voxels = (abdomen().astype(int) + 1024).clip(0).astype(np.int16)
     (warning,) = warnings_of([Volume(voxels, GRID)], loaded)
     low, middle, high = np.percentile(voxels, (0.5, 50, 99.5))
-    assert f"99 % between {low:.4g} and {high:.4g}, median {middle:.4g}, 0% below -200" in warning
+    assert f"99 % between {low:.4g} and {high:.4g}, median {middle:.4g}, 0 % below -200" in warning
     assert f"whole numbers from {voxels.min()} to {voxels.max()}" in warning
 
 

@@ -70,7 +70,7 @@ class Intensities:
         whole = "whole numbers" if np.array_equal(self.values, np.rint(self.values)) else "fractions"
         return (
             f"{whole} from {self.values.min():.4g} to {self.values.max():.4g}, 99 % between {low:.4g} and "
-            f"{high:.4g}, median {middle:.4g}, {dark:.0%} below -200"
+            f"{high:.4g}, median {middle:.4g}, {dark * 100:.0f} % below -200"
         )
 
 
@@ -197,7 +197,8 @@ def _not_in_hu(values: Intensities) -> str | None:
     body = values.values[values.values > -200]
     bright = float(np.mean(body > _BRIGHT_HU))
     if bright > _MOST_BRIGHT:
-        return f"{bright:.0%} of the body lie above {_BRIGHT_HU:g}, where only bone and contrast medium would"
+        share = f"{bright * 100:.0f} % of the body"
+        return f"{share} lie above {_BRIGHT_HU:g}, where only bone and contrast medium would"
     return None
 
 

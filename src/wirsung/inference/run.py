@@ -21,7 +21,7 @@ from wirsung.inference.predictor import How, Predictor
 from wirsung.inference.record import PREDICTIONS_FILE, Known, Record
 from wirsung.inference.settings import PredictSettings
 from wirsung.inference.sifting import sifted
-from wirsung.inference.sources import find_sources
+from wirsung.inference.sources import find_sources, refuse_overwriting
 from wirsung.models.folder import finished_folds
 
 __all__ = ["PREDICTIONS_FILE", "Predicted", "how_of", "predict"]
@@ -47,6 +47,7 @@ def predict(settings: PredictSettings) -> list[Outcome[Predicted]]:
     places_of(settings)
     predictor = Predictor.load(settings.model, how=_own_how(settings))
     sources = find_sources(settings.source, settings.split, fold, channels=predictor.channels)
+    refuse_overwriting(sources, settings.out, lesion_probability=settings.lesion_probability)
     if settings.lesion_probability and not predictor.finds_lesions:
         msg = (
             f"{settings.model} has no class {settings.lesion}. Say with --lesion which of its classes is the "

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -153,6 +153,29 @@ def joined(sources: Sequence[Source], channels: Sequence[str], path: Path) -> li
     if made and all(source.problem for source in made):
         raise ManifestError(made[0].problem)
     return made
+
+
+def refuse_overwriting(sources: Mapping[str, Source], out: Path, *, lesion_probability: bool) -> None:
+    """Do nothing where no prediction would be written over an image, or over that of another case.
+
+    Raises:
+        ConfigError: One would; images are only ever read.
+    """
+    place = out.resolve()
+    images = {path.resolve() for source in sources.values() for path in source.paths}
+    for case, source in sources.items():
+        names = [f"{case}.nii.gz", *([f"{case}_lesion.nii.gz"] if lesion_probability else [])]
+        over = [name for name in names if place / name in images]
+        if over or (source.kind == "dicom" and source.path.resolve() == place):
+            what = f"over the image {over[0]}" if over else f"among the images of {case}"
+            msg = f"The predictions would be written {what}, as {out} is its folder. Choose another OUT."
+            raise ConfigError(msg)
+        if lesion_probability and f"{case}_lesion" in sources:
+            msg = (
+                f"{case}_lesion.nii.gz would be both the lesion's probability of case {case} and the label map "
+                f"of case {case}_lesion. Rename one of the images."
+            )
+            raise ConfigError(msg)
 
 
 def case_name(path: Path) -> str:
