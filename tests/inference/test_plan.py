@@ -125,6 +125,13 @@ def test_lines_say_what_other_numbers_of_gpus_would_take(tmp_path):
     assert any("40 a case" in line for line in lines)
 
 
+def test_of_a_cluster_the_time_of_one_worker_is_told(tmp_path):
+    plan = planned(tmp_path, cluster="local:2")
+    assert plan.wall_s(1, 1) == pytest.approx(720)
+    (line,) = [line for line in plan.lines() if line.startswith("time")]
+    assert line.endswith("12 min 0 s of one worker as fast as this process; the cluster's share it")
+
+
 def test_a_small_disk_is_told(tmp_path, monkeypatch):
     plan = planned(tmp_path)
     monkeypatch.setattr(PredictPlan, "free_bytes", 1000)

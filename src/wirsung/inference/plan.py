@@ -135,7 +135,10 @@ class PredictPlan(list[Outcome[Predicted]]):
 
     def _told_times(self) -> list[str]:
         workers, devices = self._fleet()
-        here = f"{_told(self.wall_s(workers, devices))} by this call"
+        here = _told(self.wall_s(workers, devices))
+        if self.settings.cluster is not None:
+            return [f"{here} of one worker as fast as this process; the cluster's share it"]
+        here = f"{here} by this call"
         if self.settings.gpus is None:
             return [here]
         each = workers // devices
