@@ -172,8 +172,8 @@ def refuse_overwriting(sources: Mapping[str, Source], out: Path, *, lesion_proba
             raise ConfigError(msg)
         if lesion_probability and f"{case}_lesion" in sources:
             msg = (
-                f"{case}_lesion.nii.gz would be both the lesion's probability of case {case} and the label map "
-                f"of case {case}_lesion. Rename one of the images."
+                f"{case}_lesion.nii.gz would be both the lesion's probability of case {case} and the label "
+                f"map of case {case}_lesion. Rename one of the images."
             )
             raise ConfigError(msg)
 
