@@ -9,6 +9,7 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -141,12 +142,14 @@ def _trained(plans: dict[str, Any], cases: list[Case], steps: int) -> torch.nn.M
     optimiser = torch.optim.AdamW(network.parameters(), 3e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 6e-3, total_steps=steps)
     started = time.perf_counter()
-    for image, target in _patches(prepared, steps):  # type: ignore[arg-type]
+    for step, (image, target) in enumerate(_patches(prepared, steps)):  # type: ignore[arg-type]
         optimiser.zero_grad()
         loss = torch.nn.functional.cross_entropy(network(image), target, ignore_index=-1)
         loss.backward()
         optimiser.step()
         schedule.step()
+        if step % 100 == 0:
+            print(f"step {step}: {time.perf_counter() - started:.0f} s, loss {loss.item():.3f}", flush=True)
     print(f"{steps} steps: {time.perf_counter() - started:.0f} s, loss {loss.item():.3f}", flush=True)
     return network.eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
 
@@ -162,15 +165,19 @@ def _patches(
     prepared: list[tuple[NDArray[np.float32], NDArray[np.int16]]], steps: int
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """A patch around a voxel of a random structure, a third of them larger or smaller, as nnU-Net does it."""
+    padded = []
+    for image, labels in prepared:
+        missing = [max(0, ceil(1.4 * PATCH) - length) for length in labels.shape]
+        wide = np.pad(labels, [(0, length) for length in missing], constant_values=-1)
+        places = [np.argwhere(wide == value) for value in range(len(STRUCTURES) + 1)]
+        image_wide = np.pad(image, ((0, 0), *((0, length) for length in missing)))
+        padded.append((image_wide, wide, [own for own in places if len(own)]))
     for step in range(steps):
         random = np.random.default_rng(step)
-        image, labels = prepared[int(random.integers(len(prepared)))]
+        image, labels, places = padded[random.integers(len(padded))]
         size = int(PATCH * random.uniform(0.7, 1.4)) if random.random() < 1 / 3 else PATCH
-        missing = [max(0, size - length) for length in labels.shape]
-        image = np.pad(image, ((0, 0), *((0, length) for length in missing)))
-        labels = np.pad(labels, [(0, length) for length in missing], constant_values=-1)
-        places = np.argwhere(labels == random.choice(np.unique(labels[labels >= 0])))
-        centre = places[random.integers(len(places))] + random.integers(-8, 9, 3)
+        own = places[random.integers(len(places))]
+        centre = own[random.integers(len(own))] + random.integers(-8, 9, 3)
         starts = [
             int(np.clip(at - size // 2, 0, n - size)) for at, n in zip(centre, labels.shape, strict=True)
         ]
