@@ -12,7 +12,7 @@ from wirsung.errors import GeometryError
 from wirsung.imaging.volume import Volume
 from wirsung.inference.loading import How, load_model
 from wirsung.inference.plausibility import Intensities, check_place, warnings_of
-from wirsung.models.normalisation import Intensity
+from wirsung.models.normalisation import CT_SCHEME, IMAGE_SCHEME, Intensity, Normalisation
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +65,21 @@ def test_a_model_that_learnt_other_units_is_held_against_those(loaded):
     assert "between 900 and 1300" in warning
     moved = body.with_voxels((body.voxels.astype(int) + 1024).astype(np.int16))
     assert warnings_of([moved], shifted) == ()
+
+
+def test_of_a_model_of_several_modalities_the_one_of_the_image_counts(loaded):
+    ways = {
+        "ct": Normalisation(CT_SCHEME, False, Intensity(100.0, 80.0, -100.0, 300.0)),
+        "t1": Normalisation(IMAGE_SCHEME, False, Intensity(300.0, 100.0, 20.0, 900.0)),
+    }
+    labels = replace(loaded.stage.labels, channels=("CT+T1",))
+    plans = replace(loaded.stage.plans, by_modality=ways)
+    joint = replace(loaded, stage=replace(loaded.stage, plans=plans, labels=labels))
+    ct, mri = (Volume(voxels.astype(np.int16), GRID) for voxels in (abdomen(), abs(abdomen())))
+    assert warnings_of([ct], joint, "ct") == warnings_of([mri], joint, "t1") == ()
+    assert "looks like CT, but the model learnt t1. It holds" in warnings_of([ct], joint, "t1")[0]
+    assert "does not look like CT in HU" in warnings_of([mri], joint, "ct")[0]
+    assert warnings_of([ct], joint, "other") == ()
 
 
 def test_samples_are_spread_over_the_image_and_few():

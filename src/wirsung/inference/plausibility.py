@@ -15,7 +15,14 @@ from numpy.typing import NDArray
 from wirsung.errors import GeometryError
 from wirsung.imaging.orientation import reorient
 from wirsung.imaging.volume import Volume
-from wirsung.models.normalisation import CT_SCHEME, IMAGE_SCHEME, OTHER, Intensity, Normalisation
+from wirsung.models.normalisation import (
+    CT_SCHEME,
+    IMAGE_SCHEME,
+    OTHER,
+    Intensity,
+    Normalisation,
+    known_modality,
+)
 
 if TYPE_CHECKING:
     from wirsung.inference.loading import Loaded
@@ -125,6 +132,10 @@ def warnings_of(volumes: Sequence[Volume], loaded: "Loaded", modality: str | Non
     found: list[str] = []
     for number, (volume, way) in enumerate(zip(volumes, ways, strict=True)):
         learnt = _Learnt(way, stage.labels.channels[number], tables.get(str(number), {}))
+        if (
+            stage.plans.by_modality and modality != OTHER
+        ):  # each has its own intensities, which those of all mean nothing for
+            learnt = _Learnt(way, known_modality(stage.plans.by_modality, modality), {})
         which = f"Channel {number} ({learnt.channel})" if len(volumes) > 1 else "The image"
         values = Intensities.of(volume)
         first, last = float(values.values.min()), float(values.values.max())
