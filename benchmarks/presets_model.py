@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from wirsung.imaging.dicom import read_series
 from wirsung.imaging.nifti import read_image, read_label_map
-from wirsung.imaging.orientation import axis_codes, reorient
+from wirsung.imaging.orientation import reorient
 from wirsung.imaging.volume import Volume
 from wirsung.models.plans import parse_plans
 from wirsung.models.preprocessing import preprocess
@@ -29,6 +29,8 @@ STRUCTURES = {"spleen": 1, "kidney_right": 2, "kidney_left": 3, "liver": 5, "pan
 """Their values in TotalSegmentator's label maps."""
 PATCH = 48
 SPACING_MM = 3.0
+FIRST = 82
+"""The slice of the abdomen's CT that its label map begins with; its own header does not say."""
 
 
 @dataclass(frozen=True)
@@ -61,15 +63,17 @@ def phantoms(folder: Path, count: int, seed: int) -> list[Case]:
 def real(data: Path) -> list[Case]:
     """The CTs of the shared data with a label map, the one that the model learns from first."""
     abdomen, series = data / "ct_abdomen", data / "ct_dicom"
-    whole = read_image(abdomen / "ct.nii.gz")
-    labels = reorient(
-        read_label_map(abdomen / "ct_crop_totalsegmentator_v2.nii.gz"), axis_codes(whole.affine)
-    )
-    first = round(float((np.linalg.inv(whole.affine) @ labels.affine[:, 3])[2]))
-    image = read_series(series / "series").volume
-    thin = reorient(read_label_map(series / "totalsegmentator_v2.nii.gz"), axis_codes(image.affine))
+    # A model of nnU-Net's takes images as they lie in the file, and this one learns from LPS.
+    whole = reorient(read_image(abdomen / "ct.nii.gz"), "LPS")
+    crop = reorient(read_image(abdomen / "ct_crop.nii.gz"), "LPS")
+    labels = reorient(read_label_map(abdomen / "ct_crop_totalsegmentator_v2.nii.gz"), "LPS")
+    if not np.array_equal(whole.voxels[:, :, FIRST : FIRST + crop.shape[2]], crop.voxels):
+        msg = "ct_crop.nii.gz is not slices 82 to 111 of ct.nii.gz"
+        raise SystemExit(msg)
+    image = reorient(read_series(series / "series").volume, "LPS")
+    thin = reorient(read_label_map(series / "totalsegmentator_v2.nii.gz"), "LPS")
     return [
-        Case("real, abdomen and pelvis", whole, _own(labels), first),
+        Case("real, abdomen and pelvis", whole, _own(labels), FIRST),
         Case("real, 20 slices", image, _own(thin)),
     ]
 
@@ -130,10 +134,8 @@ def _trained(plans: dict[str, Any], cases: list[Case], steps: int) -> torch.nn.M
     configuration = parsed.configuration("3d_fullres")
     prepared = []
     for case in cases:
-        turned = reorient(case.image, "LPS")
-        voxels = reorient(case.image.with_voxels(_spread(case)), "LPS").voxels
-        x_mm, y_mm, z_mm = turned.spacing_mm
-        image, truth = turned.voxels.transpose(2, 1, 0)[None], voxels.transpose(2, 1, 0)
+        x_mm, y_mm, z_mm = case.image.spacing_mm
+        image, truth = case.image.voxels.transpose(2, 1, 0)[None], _spread(case).transpose(2, 1, 0)
         made = preprocess(image, (z_mm, y_mm, x_mm), parsed, configuration, truth)
         prepared.append((made.image, made.labels))
     torch.manual_seed(0)
