@@ -66,7 +66,7 @@ def main() -> None:
 def make_both(work: Path, cases: int) -> None:
     """Phantoms, and a model that is quick to run."""
     images = make_cases(work / "cases", "tiny", cases)
-    make_model(work / "model", images, 4.0, Size(patch=32, crop=32, features=(8, 16), steps=20))
+    make_model(work / "model", images, 8.0, Size(patch=32, crop=32, features=(8, 16), steps=20))
 
 
 def killed(model: Path, images: Path, folder: Path, mode: str, kills: int) -> dict[str, Any]:
