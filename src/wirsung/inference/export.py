@@ -180,7 +180,7 @@ def _joined(slabs: Iterable[Slab]) -> Slab:
 
 def _painter(slab: Slab, how: Export, threads: int) -> _Painter:
     if slab.logits.device.type == "cpu" and how.order <= 1:
-        return _CellPainter(how, len(slab.logits), threads)
+        return _CellPainter(how, threads)
     return _MatrixPainter(how, slab.logits)
 
 
@@ -202,8 +202,8 @@ class _Seen(NamedTuple):
 class _CellPainter:
     """On a CPU, cell by cell: see `painting_kernels`."""
 
-    def __init__(self, how: Export, outputs: int, threads: int) -> None:
-        self.how, self.outputs, self.threads = how, outputs, threads
+    def __init__(self, how: Export, threads: int) -> None:
+        self.how, self.threads = how, threads
         self.labels, self.shares = _canvas(how)
         self.axes = how.axis(0), how.axis(1), how.axis(2)
 
