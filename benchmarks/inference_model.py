@@ -31,7 +31,7 @@ class Size:
     crop: int = 48
     """The patch of its training, for which less does."""
     features: tuple[int, ...] = (12, 24, 48, 96)
-    steps: int = 600
+    steps: int = 800
     device: str = "cpu"
 
 
