@@ -97,11 +97,13 @@ def row(predictor: Predictor, case: Case) -> dict[str, Any]:
 
 
 def judge(rows: list[dict[str, Any]]) -> None:
-    """How each agrees with `exact`: Dice of all foreground, and the fraction of equal voxels."""
+    """How each agrees with `exact`: equal labels over all foreground as a Dice, and the part of equal voxels."""
     exact = {(one["task"], one["case"]): one["found"] for one in rows if one["preset"] == "exact"}
     for one in rows:
         truth, found = exact[one["task"], one["case"]], one.pop("found")
-        one["agreement"] = round(dsc(truth > 0, (found > 0) & (found == truth)), 4)
+        total = int((truth > 0).sum()) + int((found > 0).sum())
+        equal = int(((truth > 0) & (truth == found)).sum())
+        one["agreement"] = round(2 * equal / total if total else 1.0, 4)
         one["equal_voxels"] = round(float((truth == found).mean()), 6)
 
 
