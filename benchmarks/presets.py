@@ -97,7 +97,7 @@ def row(predictor: Predictor, case: Case) -> dict[str, Any]:
 
 
 def judge(rows: list[dict[str, Any]]) -> None:
-    """How each agrees with `exact`: equal labels over all foreground as a Dice, and the part of equal voxels."""
+    """How each agrees with `exact`: equal labels over all foreground as a Dice, and the equal voxels."""
     exact = {(one["task"], one["case"]): one["found"] for one in rows if one["preset"] == "exact"}
     for one in rows:
         truth, found = exact[one["task"], one["case"]], one.pop("found")
