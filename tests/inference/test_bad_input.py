@@ -381,6 +381,26 @@ def test_a_dicom_series_that_lacks_a_slice_or_is_two_is_refused_and_others_go_on
     assert f"{few}: TOO_FEW_SLICES" in failed["few"]
 
 
+def test_slices_that_were_left_out_of_a_series_are_noted(ask, scans, shared_data):
+    import pydicom
+
+    folder = series(shared_data, scans / "strays")
+    turned = series(shared_data, scans / "turned")
+    for number, path in enumerate(sorted(folder.iterdir())[:2]):
+        header = pydicom.dcmread(path)
+        header.SeriesInstanceUID, header.SOPInstanceUID = "1.2.3", f"1.2.3.{number}"
+        header.save_as(folder / f"stray{number}")
+    for number, path in enumerate(sorted(turned.iterdir())[10:]):
+        header = pydicom.dcmread(path)
+        header.ImageOrientationPatient, header.SOPInstanceUID = [1, 0, 0, 0, 0, -1], f"1.2.4.{number}"
+        header.save_as(path)
+    status, failed, notes, err = ask(scans)
+    assert (status, failed) == (0, {})
+    assert "slices were left out or mended: 1 TOO_FEW_SLICES" in " ".join(notes["strays"])
+    assert "slices were left out or mended" in " ".join(notes["turned"])
+    assert "NOTE strays: In the folder of the series" in err
+
+
 def test_nifti_beside_a_series_is_predicted_too(ask, tmp_path, shared_data):
     folder = series(shared_data, tmp_path / "both")
     save(folder / "good.nii.gz", abdomen())

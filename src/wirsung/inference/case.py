@@ -1,7 +1,7 @@
 """One case of `predict`: read, computed and written, by whoever holds a warm model."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -60,6 +60,7 @@ class _Read:
     modality: str | None
     volumes: tuple[Volume, ...]
     reading_s: float
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -120,8 +121,8 @@ class CaseWork:
     def read(self, task: CaseTask) -> _Read:
         """The image."""
         started = perf_counter()
-        volumes, modality = sparing(task.source.read, task.source.read)
-        return _Read(task, modality, volumes, round(perf_counter() - started, 3))
+        found = sparing(task.source.read, task.source.read)
+        return _Read(task, found.modality, found.volumes, round(perf_counter() - started, 3), found.notes)
 
     def compute_volumes(self, task: CaseTask, volumes: tuple[Volume, ...], modality: str | None) -> _Made:
         """The prediction of volumes that were read by somebody else."""
@@ -143,7 +144,7 @@ class CaseWork:
             modality=read.modality if wanted == "auto" else wanted,
             strict=self.settings.strict,
         )
-        return _Made(read, made)
+        return _Made(read, replace(made, warnings=(*read.notes, *made.warnings)))
 
     def store(self, made: _Made) -> Written:
         """The files, and what is to be remembered of them."""

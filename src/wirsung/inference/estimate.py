@@ -70,7 +70,7 @@ def measured(work: CaseWork, source: Source) -> Rates:
         WirsungError: It can't be read or predicted.
     """
     started = perf_counter()
-    volumes, modality = source.read()
+    volumes, modality, _ = source.read()
     reading_s = perf_counter() - started
     slices = volumes[0].shape[2]
     thin = min(_THIN, slices)

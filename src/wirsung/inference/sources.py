@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from wirsung.compute.file_state import state_of_file
 from wirsung.datasets.layout import MODALITIES, Dataset, is_dataset
@@ -22,6 +22,19 @@ _FOREIGN = (".nrrd", ".nhdr", ".mha", ".mhd", ".mgz", ".hdr", ".img", ".nii.bz2"
 """Scans that can't be read; among others, they are cases with a problem rather than passed over."""
 _CHANNEL = re.compile(r"(.+)_(\d{4})")
 """How nnU-Net names the channels of a case: CASE_0000, CASE_0001 and so on."""
+_ORDINARY = {"NOT_DICOM", "OTHER_OBJECT", "DUP_FILE_DROPPED", "PADDING_MAPPED"}
+"""What leaves no doubt about which slices were meant, and where they lie."""
+
+
+class Read(NamedTuple):
+    """A case that was read."""
+
+    volumes: tuple[Volume, ...]
+    """One a channel."""
+    modality: str | None
+    """ct, t1, t2 or mr, where the name or the DICOM header says so."""
+    notes: tuple[str, ...] = ()
+    """What its user should know of it."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +72,10 @@ class Source:
         Raises:
             ImageError: One is missing or damaged.
         """
-        return self.read()[0]
+        return self.read().volumes
 
-    def read(self) -> tuple[tuple[Volume, ...], str | None]:
-        """The image, a volume a channel, and its modality where the name or the DICOM header says so.
+    def read(self) -> Read:
+        """The image.
 
         Raises:
             ImageError: One is missing or damaged.
@@ -71,13 +84,13 @@ class Source:
         if self.problem:
             raise ImageError(self.problem)
         if self.kind == "nifti":
-            volumes, modality = tuple(read_image(path) for path in self.paths), self.modality
+            found = Read(tuple(read_image(path) for path in self.paths), self.modality)
         else:
             series = read_series(self.path)
-            volumes, modality = (series.volume,), series.modality.casefold()
-        for volume, path in zip(volumes, self.paths, strict=True):
+            found = Read((series.volume,), series.modality.casefold(), _series_notes(series.notes))
+        for volume, path in zip(found.volumes, self.paths, strict=True):
             check_place(volume, str(path))
-        return volumes, modality
+        return found
 
     def key(self) -> str:
         """Another one when the file or a file of the series changes."""
@@ -189,6 +202,15 @@ def case_name(path: Path) -> str:
         if path.name.endswith(suffix):
             return path.name.removesuffix(suffix)
     return path.name
+
+
+def _series_notes(codes: Mapping[str, int]) -> tuple[str, ...]:
+    """What was left out of a series or mended in it, as a sentence; nothing where that is ordinary."""
+    told = [f"{count} {code}" for code, count in sorted(codes.items()) if code not in _ORDINARY]
+    if not told:
+        return ()
+    where = "docs/how-to/curate.md tells what that means"
+    return (f"In the folder of the series slices were left out or mended: {', '.join(told)} ({where}).",)
 
 
 def _of_dataset(dataset: Dataset, split: str, fold: int | None) -> dict[str, Source]:

@@ -71,7 +71,7 @@ class WarmModel:
             raise CheckpointError(msg)
         started = perf_counter()
         (source,) = find_sources(image, channels=self._predictor.channels).values()
-        volumes, modality = source.read()
+        volumes, modality, remarks = source.read()
         with self._one_at_a_time:
             said = self._predictor(
                 volumes, lesion_probability=lesion_probability, modality=modality, strict=self._is_strict
@@ -83,7 +83,7 @@ class WarmModel:
         file = out / ("lesion.nii.gz" if lesion_probability else "labels.nii.gz")
         write_nifti(file, said.lesion_probability or said.label_map)
         volumes_ml = {name: float(counts[value]) * millilitres for name, value in found.items()}
-        notes = (*said.warnings, *missing_in(said.label_map, self._predictor.classes))
+        notes = (*remarks, *said.warnings, *missing_in(said.label_map, self._predictor.classes))
         return Answer(file, found, volumes_ml, perf_counter() - started, notes)
 
 
