@@ -27,7 +27,7 @@ from recording import add_parts
 
 from wirsung.imaging.nifti import read_image
 
-PARTS = ("coarse", "layers", "fine", "warm", "long")
+PARTS = ("coarse", "layers", "fine", "warm", "long", "exactness")
 COARSE_MM, FINE_MM = 3.0, 1.5
 
 
@@ -76,6 +76,8 @@ def measure(part: str, chosen: argparse.Namespace, work: Path) -> dict[str, Any]
     """The figures of one part."""
     if part == "long":
         return long(chosen, work)
+    if part == "exactness":
+        return exactness(chosen, work)
     model = model_of(chosen, work, FINE_MM if part == "fine" else COARSE_MM)
     if part == "layers":
         return layers(model, big(chosen, work))
@@ -126,6 +128,20 @@ def one(chosen: argparse.Namespace, model: Path, images: Path, out: Path) -> dic
     memory = round(theirs["peak_gb"] / ours["peak_gb"], 2)
     same = agreement(out / "ours", out / "theirs")
     return {**ratios, "times_less_memory": memory, **same, **found, "theirs": theirs}
+
+
+def exactness(chosen: argparse.Namespace, work: Path) -> dict[str, Any]:
+    """Ours and nnU-Net as it is shipped against nnU-Net that adds up its tiles in float32; nothing is timed.
+
+    The predictions of the part coarse are looked at, so that has to be run before, in the same folder.
+    """
+    out, model = work / "coarse", model_of(chosen, work, COARSE_MM)
+    run("theirs", model, big(chosen, work), out / "theirs32", chosen.threads, ("--float32",))
+    return {
+        "ours_against_float32_sums": agreement(out / "ours", out / "theirs32"),
+        "nnunet_as_shipped_against_float32_sums": agreement(out / "theirs", out / "theirs32"),
+        "ours_against_nnunet_as_shipped": agreement(out / "ours", out / "theirs"),
+    }
 
 
 def many(chosen: argparse.Namespace, model: Path, images: Path, out: Path) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wirsung.anatomy.structures import containers, parts
 from wirsung.errors import ConfigError
@@ -65,7 +66,7 @@ class Finishing:
             facts["removed"] = [item.as_json() for item in removed]
         if prediction.lesion_probability is not None:
             inside = [item.value for item in self.predictor.classes if self._is_inside(item.name)]
-            pancreas = np.isin(label_map.voxels, inside)
+            pancreas = _where(label_map.voxels, inside)
             facts["lesion_score"] = lesion_score(prediction.lesion_probability, pancreas).as_json()
         warnings = (*prediction.warnings, *missing_in(label_map, self.predictor.classes))
         work = {"work": [dict(item) for item in prediction.work]} if prediction.work else {}
@@ -105,6 +106,14 @@ def _holds(voxels: Voxels, values: Sequence[int]) -> bool:
     planes = np.moveaxis(voxels, longest, 0)
     order = sorted(range(0, count, _PLANES), key=lambda first: abs(first - count // 2))
     return any((planes[first : first + _PLANES] == value).any() for first in order for value in values)
+
+
+def _where(voxels: Voxels, values: Sequence[int]) -> NDArray[np.bool_]:
+    """The voxels that have one of a few values; `np.isin` takes ten times as long for them."""
+    found = np.zeros_like(voxels, dtype=bool)
+    for value in values:
+        found |= voxels == value
+    return found
 
 
 def _of_nnunet(model: Path, predictor: Predictor) -> tuple[tuple[int, ...], ...]:
