@@ -144,9 +144,8 @@ def _add_up_in_float32() -> None:
     """Not as nnU-Net is shipped: its float16 is what keeps two exact predictors from agreeing to the end."""
     from nnunetv2.inference import predict_from_raw_data
 
-    predict_from_raw_data.compute_gaussian = functools.partial(
-        predict_from_raw_data.compute_gaussian, dtype=torch.float32
-    )
+    in_float32 = functools.partial(predict_from_raw_data.compute_gaussian, dtype=torch.float32)
+    predict_from_raw_data.compute_gaussian = functools.lru_cache(in_float32)  # it is asked to clear its cache
     torch.half = torch.float32
 
 
