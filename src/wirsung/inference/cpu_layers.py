@@ -18,6 +18,8 @@ from wirsung.imaging.compiled import compiled
 
 _REPEATS = 16
 """Channels are few, so the loops run over so many voxels at a time, as wide as the processor's registers."""
+_FEW_VOXELS = 16**3
+"""Up to here PyTorch chooses how it convolves; what it chooses takes no time."""
 _BLOCK = 64
 """Runs of float32 sums; these are added up in float64."""
 
@@ -84,14 +86,17 @@ def _tiles(module: nn.ConvTranspose3d) -> bool:
 
 
 class _Convolution(nn.Module):
-    """By oneDNN, for which PyTorch itself finds images of few channels or voxels too small."""
+    """By oneDNN, for which PyTorch itself finds images of few channels too small."""
 
     def __init__(self, layer: nn.Conv3d) -> None:
         super().__init__()
-        self.weight, self.bias = layer.weight, layer.bias
+        self.plain, self.weight, self.bias = layer, layer.weight, layer.bias
         self.sizes: tuple[Any, ...] = (layer.padding, layer.stride, layer.dilation, layer.groups)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
+        if image[0, 0].numel() <= _FEW_VOXELS:
+            made: torch.Tensor = self.plain(image)
+            return made
         return torch.mkldnn_convolution(image, self.weight, self.bias, *self.sizes)
 
 
