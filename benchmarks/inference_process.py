@@ -1,5 +1,6 @@
 """One engine in a process of its own, its peak memory watched; and how far two engines agree."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -74,11 +75,10 @@ class Peak:
 def _family(pid: int) -> list[int]:
     found = [pid]
     for parent in found:
-        for children in Path(f"/proc/{parent}/task").glob("*/children"):
-            try:
-                found += [int(child) for child in children.read_text().split()]
-            except OSError:
-                continue
+        with contextlib.suppress(OSError):  # it has just ended
+            for children in Path(f"/proc/{parent}/task").glob("*/children"):
+                with contextlib.suppress(OSError):
+                    found += [int(child) for child in children.read_text().split()]
     return found
 
 
