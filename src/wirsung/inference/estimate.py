@@ -5,16 +5,15 @@ temporary folder. The network costs by tiles, everything else by voxels; memory 
 the other.
 """
 
-import resource
 import tempfile
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 
 import torch
 
+from wirsung.compute.peak_memory import forget_peak, peak_bytes
 from wirsung.imaging.volume import Volume
 from wirsung.inference.case import CaseTask, CaseWork
 from wirsung.inference.extents import Extent, tiles_of
@@ -125,7 +124,7 @@ def _sample(work: CaseWork, source: Source, modality: str | None, volumes: Seque
         network_s,
         writing_s,
         size,
-        _peak_bytes(),
+        peak_bytes(),
         torch.cuda.max_memory_reserved() + _OF_THE_DRIVER if work.predictor.device.type == "cuda" else 0,
     )
 
@@ -155,16 +154,7 @@ def _piece(volumes: Sequence[Volume], count: int) -> list[Volume]:
 
 def _forget_peaks() -> None:
     """So that the peaks are those of what follows; where the system can't, they are of all so far."""
-    with suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    forget_peak()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
-
-
-def _peak_bytes() -> int:
-    try:
-        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
-    except (OSError, StopIteration, ValueError):
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

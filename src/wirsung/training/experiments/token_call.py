@@ -4,9 +4,12 @@ import ctypes
 import json
 import re
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from wirsung.compute.peak_memory import forget_peak, peak_bytes, told_bytes
 
 if TYPE_CHECKING:
     import torch
@@ -109,30 +112,17 @@ def _peak_mib(call: Call, inputs: Any) -> float | None:  # noqa: ANN401
         before = torch.cuda.memory_allocated()
         _once(call, inputs)
         return (torch.cuda.max_memory_allocated() - before) / 2**20
-    before_mib = _reset_peak()
+    held = _reset_peak()
     _once(call, inputs)
-    after_mib = _status_mib("VmHWM")
-    return None if before_mib is None or after_mib is None else max(after_mib - before_mib, 0.0)
+    return None if held is None else max(peak_bytes() - held, 0) / 2**20
 
 
-def _reset_peak() -> float | None:
-    """Forget this process's peak (Linux only); what it holds now, in MiB."""
-    try:
+def _reset_peak() -> int | None:
+    """Forget this process's peak; what it holds now, in bytes."""
+    with suppress(OSError, AttributeError):
         # What earlier calls freed goes back to the system; else this one finds it and seems to need none.
         ctypes.CDLL("libc.so.6").malloc_trim(0)
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    except (OSError, AttributeError):
-        return None
-    return _status_mib("VmRSS")
-
-
-def _status_mib(key: str) -> float | None:
-    try:
-        text = Path("/proc/self/status").read_text(encoding="ascii")
-    except OSError:
-        return None
-    found = re.search(rf"^{key}:\s+(\d+) kB", text, re.MULTILINE)
-    return int(found[1]) / 1024 if found else None
+    return told_bytes("VmRSS") if forget_peak() else None
 
 
 def _free_gib(device: str) -> float | None:
