@@ -81,6 +81,8 @@ class _Crew(Generic[R]):
         self._places, self._threads, self._limits = places, threads, limits
         self._recruits: list[Recruit] = []
         self._leaving: list[Recruit] = []
+        self._spoke: deque[Recruit] = deque()
+        """Whose answer lies in the pipe."""
         self._said: deque[Outcome[R]] = deque()
         self._false_starts = 0
 
@@ -161,15 +163,21 @@ class _Crew(Generic[R]):
         return None
 
     def _listen(self) -> None:
-        """Wait until a worker speaks, dies or exceeds a limit, and act on it."""
+        """Hear one worker, so that its outcome is out before the next case is drawn for the next worker."""
+        if not self._spoke:
+            self._wait()
+        if self._spoke:
+            self._hear(self._spoke.popleft())
+
+    def _wait(self) -> None:
+        """Wait until a worker speaks, dies or exceeds a limit, and act on all but what it says."""
         busy = self._busy()
-        by_pipe = {recruit.pipe: recruit for recruit in busy}
-        heard = connection.wait(list(by_pipe), self._patience_s(busy))
-        for pipe in heard:
-            self._hear(by_pipe[pipe])  # type: ignore[index] # the pipes that we asked about
+        spoke = connection.wait([recruit.pipe for recruit in busy], self._patience_s(busy))
         now = time.monotonic()
         for recruit in busy:
-            if recruit.pipe not in heard:
+            if recruit.pipe in spoke:
+                self._spoke.append(recruit)
+            else:
                 self._look_at(recruit, now)
         for recruit in [recruit for recruit in self._leaving if not recruit.is_alive()]:
             recruit.discard()
