@@ -1,5 +1,6 @@
 """Fixtures that every test may use."""
 
+import ctypes
 import json
 import os
 import subprocess
@@ -27,6 +28,24 @@ def shared_data() -> Path:
     if not (folder / "README.md").is_file():
         pytest.skip(f"no real scans at {folder}; CONTRIBUTING.md says what belongs there")
     return folder
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of so many kilobytes, where this machine lets us mount one."""
+    folder = tmp_path / "small"
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def mounted(kilobytes):
+        folder.mkdir()
+        size = f"size={kilobytes}k".encode()
+        if not hasattr(libc, "mount") or libc.mount(b"tmpfs", bytes(folder), b"tmpfs", 0, size) != 0:
+            pytest.skip("mounting a small file system needs root on Linux")
+        return folder
+
+    yield mounted
+    if folder.is_mount():
+        libc.umount(bytes(folder))
 
 
 @pytest.fixture
