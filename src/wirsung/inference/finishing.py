@@ -69,12 +69,11 @@ class Finishing:
             pancreas = _where(label_map.voxels, inside)
             facts["lesion_score"] = lesion_score(prediction.lesion_probability, pancreas).as_json()
         warnings = (*prediction.warnings, *missing_in(label_map, self.predictor.classes))
-        work = {"work": [dict(item) for item in prediction.work]} if prediction.work else {}
         if not facts:
-            return Finished(replace(prediction, warnings=warnings), work)
+            return Finished(replace(prediction, warnings=warnings))
         seconds = {**prediction.seconds, "finishing": round(perf_counter() - started, 3)}
         made = replace(prediction, label_map=label_map, seconds=seconds, warnings=warnings)
-        return Finished(made, facts | work)
+        return Finished(made, facts)
 
     def _is_inside(self, name: str) -> bool:
         return name == self.predictor.lesion or _PANCREAS in containers(name)

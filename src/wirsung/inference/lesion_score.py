@@ -14,6 +14,7 @@ from scipy.spatial import cKDTree
 
 from wirsung.imaging.arrays import Mask, Voxels
 from wirsung.imaging.volume import Volume
+from wirsung.models.nonzero import box_of
 
 MARGIN_MM = 10.0
 """How far the pancreas is grown: the outline of a lesion that bulges out of it lies within."""
@@ -23,7 +24,6 @@ _A_LITTLE_MORE = 1 + 1e-9
 """A voxel whose distance is the margin itself counts, whatever the last bit says."""
 _MANY = 20_000
 """Beyond so many voxels a distance transform is sooner done than asking one by one."""
-Box = tuple[slice, slice, slice]
 
 
 @dataclass(frozen=True)
@@ -108,25 +108,10 @@ def _bright_around(
     return near
 
 
-def _box(mask: Mask, spacing_mm: tuple[float, float, float], margin_mm: float) -> Box:
+def _box(mask: Mask, spacing_mm: tuple[float, float, float], margin_mm: float) -> tuple[slice, ...]:
     """What holds every voxel within the margin of the mask."""
-    sides = []
-    for axis, used in enumerate(_used(mask)):
-        filled = np.flatnonzero(used)
-        reach = math.ceil(margin_mm / spacing_mm[axis])
-        last = min(int(filled[-1]) + reach + 1, mask.shape[axis])
-        sides.append(slice(max(0, int(filled[0]) - reach), last))
-    return sides[0], sides[1], sides[2]
-
-
-def _used(mask: Mask) -> list[Mask]:
-    """Which planes along each axis hold anything; the mask is gone through twice, as it lies in memory."""
-    slowest, *others = sorted(range(3), key=lambda axis: -mask.strides[axis])
-    turned = mask.transpose(slowest, *others)
-    flat: Mask = np.any(turned, axis=0)
-    found: dict[int, Mask] = {
-        slowest: np.any(turned, axis=(1, 2)),
-        others[0]: np.any(flat, axis=1),
-        others[1]: np.any(flat, axis=0),
-    }
-    return [found[axis] for axis in range(3)]
+    reach = [math.ceil(margin_mm / side) for side in spacing_mm]
+    return tuple(
+        slice(max(0, first - more), min(stop + more, side))
+        for (first, stop), more, side in zip(box_of(mask), reach, mask.shape, strict=True)
+    )

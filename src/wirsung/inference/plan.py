@@ -7,7 +7,7 @@ from typing import Any
 
 from wirsung.compute.outcome import Outcome, attempt
 from wirsung.compute.progress import duration
-from wirsung.errors import ImageError
+from wirsung.errors import ImageError, counted
 from wirsung.inference.case import CaseTask, CaseWork, Predicted
 from wirsung.inference.estimate import Rates, measured
 from wirsung.inference.extents import Extent, extent_of, tiles_of
@@ -143,8 +143,8 @@ class PredictPlan(list[Outcome[Predicted]]):
             return [here]
         each = workers // devices
         others = [count for count in _COUNTS if count != devices]
-        told = [f"{_told(self.wall_s(each * count, count))} with {count} such GPU" for count in others]
-        return [here, *(f"{line}{'s' * (count != 1)}" for line, count in zip(told, others, strict=True))]
+        times = {count: _told(self.wall_s(each * count, count)) for count in others}
+        return [here, *(f"{told} with {counted(n, 'such GPU', 'such GPUs')}" for n, told in times.items())]
 
     def _fleet(self) -> tuple[int, int]:
         """Processes and devices."""
@@ -175,7 +175,7 @@ def told_model(settings: PredictSettings, predictor: Predictor) -> str:
     for stage in stages:
         configuration = stage.configuration
         network = configuration.architecture.class_name.rsplit(".", 1)[-1]
-        folds = f"{len(stage.networks)} fold{'s' * (len(stage.networks) != 1)}"
+        folds = counted(len(stage.networks), "fold", "folds")
         parts.append(
             f"{network} ({configuration.name}), {folds}, patch {_by(configuration.patch_size)} of "
             f"{_by(configuration.spacing_mm)} mm"

@@ -51,11 +51,23 @@ def box_of(region: NDArray[np.bool_]) -> Box:
         ((1, 2), (2, 4), (3, 4))
     """
     bounds = []
-    for axis in range(3):
-        others = (axis - 2, axis - 1)
-        used = np.flatnonzero(region.any(axis=others))
+    for axis, planes in enumerate(_used(region)):
+        used = np.flatnonzero(planes)
         bounds.append((int(used[0]), int(used[-1]) + 1) if used.size else (0, region.shape[axis]))
     return bounds[0], bounds[1], bounds[2]
+
+
+def _used(region: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
+    """Which planes along each axis hold anything; the region is gone through twice, as it lies in memory."""
+    slowest, *others = sorted(range(3), key=lambda axis: -region.strides[axis])
+    turned = region.transpose(slowest, *others)
+    flat: NDArray[np.bool_] = np.any(turned, axis=0)
+    found: dict[int, NDArray[np.bool_]] = {
+        slowest: np.any(turned, axis=(1, 2)),
+        others[0]: np.any(flat, axis=1),
+        others[1]: np.any(flat, axis=0),
+    }
+    return [found[axis] for axis in range(3)]
 
 
 def _faces() -> list[tuple[slice | int, ...]]:
