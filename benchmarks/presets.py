@@ -3,7 +3,7 @@
     .venv/bin/python benchmarks/presets.py --work DIR [--data ../shared/data]    measure, then write the table
     .venv/bin/python benchmarks/presets.py                                       the table alone
 
-All presets run on the same weights: a small U-Net that the script trains for some minutes (see
+All presets run on the same weights: the demo's U-Net, which the script trains for half an hour (see
 `presets_model.py`), or --model PATH, which must know the same five structures. The same network is run for
 all of them, and for its pancreas alone, which is what a region of interest is for.
 """
@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument(
         "--data", type=Path, default=os.environ.get("WIRSUNG_TEST_DATA", ROOT / "../shared/data")
     )
-    parser.add_argument("--steps", type=int, default=900)
+    parser.add_argument("--epochs", type=int, default=120, help="of 15 batches")
     parser.add_argument("--phantoms", type=int, default=4, help="to test on")
     parser.add_argument("--trial", action="store_true", help="print, record nothing")
     chosen = parser.parse_args()
@@ -54,9 +54,8 @@ def main() -> None:
 def measured(work: Path, data: Path, chosen: argparse.Namespace) -> dict[str, Any]:
     """A row a case, task and preset."""
     scans = real(data)
-    learnt = [*phantoms(work, 8, seed=0), *scans[:1] * 3]
-    model = chosen.model or make_model(work / "model", learnt, chosen.steps)
-    tests = [*phantoms(work, chosen.phantoms, seed=1), *scans]
+    model = chosen.model or make_model(work / "training", scans[0], chosen.epochs)
+    tests = [*phantoms(work / "tests", chosen.phantoms, seed=1), *scans]
     rows = []
     for task, path in (("five structures", model), ("pancreas alone", pancreas_only(model))):
         for preset in PRESETS:
@@ -68,8 +67,8 @@ def measured(work: Path, data: Path, chosen: argparse.Namespace) -> dict[str, An
                     json.dumps({key: value for key, value in rows[-1].items() if key != "found"}), flush=True
                 )
     judge(rows)
-    steps = {"training_steps": None if chosen.model else chosen.steps}
-    return {**steps, "structures": list(NAMES), "rows": rows}
+    epochs = {"epochs": None if chosen.model else chosen.epochs}
+    return {**epochs, "structures": list(NAMES), "rows": rows}
 
 
 def row(predictor: Predictor, case: Case) -> dict[str, Any]:
@@ -117,8 +116,8 @@ def write_page() -> None:
     """The table in docs/concepts/presets.md, of what was measured last."""
     found = json.loads(RESULTS.read_text(encoding="utf-8"))
     machine, figures = found["machine"], found["figures"]
-    steps = figures["training_steps"]
-    of_what = f"a U-Net of {steps} steps" if steps else "a model of somebody's"
+    epochs = figures["epochs"]
+    of_what = f"the network of the demo after {epochs} epochs" if epochs else "a model of somebody's"
     where = f"{machine['processor']}, {machine['cores']} cores, commit {found['commit']}"
     when = f"{found['date']}, {where}: {of_what}."
     text = PAGE.read_text(encoding="utf-8")
