@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--ours-only", action="store_true", help="leave nnU-Net out; record nothing")
     parser.add_argument("--cases", type=int, default=20, help="of the part warm")
     parser.add_argument("--cold", type=int, default=20, help="of these, how many nnU-Net predicts too")
-    parser.add_argument("--steps", type=int, default=800, help="of the training")
+    parser.add_argument("--steps", type=int, default=3000, help="of the training")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--work", type=Path, help="keep images, models and predictions here")
     chosen = parser.parse_args()

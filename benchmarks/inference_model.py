@@ -31,7 +31,7 @@ class Size:
     crop: int = 48
     """The patch of its training, for which less does."""
     features: tuple[int, ...] = (12, 24, 48, 96)
-    steps: int = 800
+    steps: int = 3000
     device: str = "cpu"
 
 
@@ -82,6 +82,7 @@ def make_model(folder: Path, images: Path, spacing_mm: float, size: Size) -> Pat
         "labels": {name: value for value, name in enumerate(["background", *_structures(images)])},
         "numTraining": 1,
         "file_ending": ".nii.gz",
+        "steps": size.steps,
     }
     (folder / "plans.json").write_text(json.dumps(plans))
     (folder / "dataset.json").write_text(json.dumps(table))
@@ -135,9 +136,11 @@ def _trained(plans: dict[str, Any], image: Volume, labels: Volume, size: Size) -
     started, random = time.perf_counter(), np.random.default_rng(0)
     whole, target_map = _padded(made.image, made.labels, size.crop)  # type: ignore[arg-type]
     places = [np.argwhere(target_map == value) for value in np.unique(target_map)]
-    for _ in range(size.steps):
-        # Around a voxel of any structure, the small ones as often as the large ones.
+    for step in range(size.steps):
+        # Around a voxel of any structure, the small ones as often as the large ones; every fifth anywhere.
         centre = random.choice(places[random.integers(len(places))])
+        if step % 5 == 0:
+            centre = random.integers(0, target_map.shape)
         crop, target = _crop(whole, target_map, centre, size.crop)
         optimiser.zero_grad()
         loss = _loss(network(crop.to(size.device)), target.to(size.device))

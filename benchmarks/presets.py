@@ -60,7 +60,7 @@ def measured(work: Path, data: Path, chosen: argparse.Namespace) -> dict[str, An
     for task, path in (("five structures", model), ("pancreas alone", pancreas_only(model))):
         for preset in PRESETS:
             predictor = Predictor.load(path, how=How("cpu", preset=preset))
-            predictor(tests[0].image)  # so that no compilation is counted
+            predictor.predict(tests[0].image)  # so that no compilation is counted
             for case in tests:
                 rows.append({"task": task, "preset": preset, **row(predictor, case)})
                 print(
@@ -74,7 +74,7 @@ def measured(work: Path, data: Path, chosen: argparse.Namespace) -> dict[str, An
 def row(predictor: Predictor, case: Case) -> dict[str, Any]:
     """One case by one preset."""
     started = time.perf_counter()
-    made = predictor(case.image)
+    made = predictor.predict(case.image)
     seconds = time.perf_counter() - started
     found = made.label_map.voxels
     value_of = {item.name: item.value for item in predictor.classes}

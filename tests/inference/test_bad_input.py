@@ -309,17 +309,17 @@ def test_a_scan_without_a_pancreas_gives_an_empty_map_and_a_note(ask, scans, bli
 def test_in_python_the_same_is_said(model):
     predictor = Predictor.load(model, device="cpu")
     shifted = Volume((abdomen().astype(int) + 1024).clip(0).astype(np.int16), GRID)
-    assert predictor(Volume(abdomen(), GRID)).warnings == ()
-    (warning,) = predictor(shifted).warnings
+    assert predictor.predict(Volume(abdomen(), GRID)).warnings == ()
+    (warning,) = predictor.predict(shifted).warnings
     assert "does not look like CT in HU" in warning
     with pytest.raises(ImageError, match=r"does not look like CT in HU.*as strict is on"):
-        predictor(shifted, strict=True)
+        predictor.predict(shifted, strict=True)
     with pytest.raises(GeometryError, match=r"The image has a spacing of 0.0015 x 0.0015 x 0.002 mm"):
-        predictor(Volume(abdomen(), np.diag([0.0015, 0.0015, 0.002, 1.0])))
+        predictor.predict(Volume(abdomen(), np.diag([0.0015, 0.0015, 0.002, 1.0])))
     broken = abdomen().astype(np.float32)
     broken[0, 0, 0] = np.nan
     with pytest.raises(ImageError, match="1 voxel"):
-        predictor(Volume(broken, GRID))
+        predictor.predict(Volume(broken, GRID))
 
 
 def test_no_prediction_is_written_over_an_image_or_another_prediction(ask, scans, shared_data):

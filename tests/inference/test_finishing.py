@@ -39,7 +39,7 @@ def run(model, image, tmp_path):
 
 def test_nothing_is_done_unless_it_is_asked_for(run, model, image):
     labels, said = run()
-    expected = Predictor.load(model, device="cpu")(read_image(image))
+    expected = Predictor.load(model, device="cpu").predict(read_image(image))
     np.testing.assert_array_equal(labels.voxels, expected.label_map.voxels)
     assert not {"removed", "lesion_score"} & set(said)
 
@@ -47,7 +47,7 @@ def test_nothing_is_done_unless_it_is_asked_for(run, model, image):
 def test_the_steps_that_are_asked_for_are_taken_and_recorded(run, model, image):
     labels, said = run(postprocess=("one-piece", "lesion-in-pancreas"), smallest_lesion_ml=0.1)
     predictor = Predictor.load(model, device="cpu")
-    raw = predictor(read_image(image)).label_map
+    raw = predictor.predict(read_image(image)).label_map
     steps = Postprocessing(one_piece=True, lesion_in_pancreas=True, smallest_lesion_ml=0.1)
     expected, removed = steps(raw, predictor.classes)
     np.testing.assert_array_equal(labels.voxels, expected.voxels)

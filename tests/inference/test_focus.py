@@ -79,7 +79,7 @@ def _box(made, codes="RPS"):
 @pytest.mark.parametrize("preset", ["balanced", "fast"])
 def test_within_the_region_the_labels_are_those_of_exact(predictors, preset):
     volume = _organ()
-    exact, made = predictors["exact"](volume), predictors[preset](volume)
+    exact, made = predictors["exact"].predict(volume), predictors[preset].predict(volume)
     box, found = _box(made)
     expected = reorient(exact.label_map, "RPS").voxels
     assert (expected > 0).sum() > 300
@@ -96,13 +96,13 @@ def test_within_the_region_the_labels_are_those_of_exact(predictors, preset):
 @pytest.mark.parametrize("codes", ["LPS", "SAR"])
 def test_the_region_does_not_depend_on_the_orientation(predictors, codes):
     volume = _organ()
-    made, turned = predictors["fast"](volume), predictors["fast"](reorient(volume, codes))
+    made, turned = predictors["fast"].predict(volume), predictors["fast"].predict(reorient(volume, codes))
     assert turned.work == made.work
     np.testing.assert_array_equal(reorient(turned.label_map, "RAS").voxels, made.label_map.voxels)
 
 
 def test_exact_looks_at_the_whole_image_and_says_how_many_tiles(predictors):
-    (work,) = predictors["exact"](_organ()).work
+    (work,) = predictors["exact"].predict(_organ()).work
     assert "region" not in work
     # 84 x 70 x 56 voxels are 56 x 70 x 84 of the network's, in tiles of 16 that are 8 apart.
     assert work["tiles"] == {"computed": 6 * 8 * 10, "repeated": 0, "outside_body": 0}
@@ -111,12 +111,12 @@ def test_exact_looks_at_the_whole_image_and_says_how_many_tiles(predictors):
 
 def test_where_the_first_pass_finds_nothing_the_whole_image_is_predicted(predictors):
     volume = _organ(centre=(400, 400, 400))
-    made = predictors["fast"](volume)
+    made = predictors["fast"].predict(volume)
     (work,) = made.work
     assert "nothing" in work["region"]["why"]
     assert "box_voxels" not in work["region"]
     assert work["tiles"]["computed"] > 300
-    assert (made.label_map.voxels == predictors["exact"](volume).label_map.voxels).mean() > 0.999
+    assert (made.label_map.voxels == predictors["exact"].predict(volume).label_map.voxels).mean() > 0.999
 
 
 def test_what_was_cut_off_is_predicted_again_on_the_whole_image(predictors):
@@ -125,10 +125,10 @@ def test_what_was_cut_off_is_predicted_again_on_the_whole_image(predictors):
     rule = dataclasses.replace(preset.region, margin_mm=-14.0)
     predictor = _with(predictors["fast"], preset=dataclasses.replace(preset, region=rule))
     volume = _organ(radius=22)
-    made = predictor(volume)
+    made = predictor.predict(volume)
     assert "border" in made.work[0]["region"]["why"]
     assert "box_voxels" not in made.work[0]["region"]
-    np.testing.assert_array_equal(made.label_map.voxels, predictors["exact"](volume).label_map.voxels)
+    np.testing.assert_array_equal(made.label_map.voxels, predictors["exact"].predict(volume).label_map.voxels)
 
 
 def test_air_around_the_body_takes_no_tile(predictors):
@@ -137,7 +137,10 @@ def test_air_around_the_body_takes_no_tile(predictors):
     voxels[:36], voxels[84:], voxels[:, :36], voxels[:, 84:] = -1000, -1000, -1000, -1000
     volume = volume.with_voxels(voxels)
     whole = dataclasses.replace(_stage(predictors["balanced"]).preset, region=None)
-    exact, fast = predictors["exact"](volume), _with(predictors["balanced"], preset=whole)(volume)
+    exact, fast = (
+        predictors["exact"].predict(volume),
+        _with(predictors["balanced"], preset=whole).predict(volume),
+    )
     # Both compute next to no tile of air: exact knows most for one value, balanced most for air.
     before, now = exact.work[0]["tiles"], fast.work[0]["tiles"]
     assert before["repeated"] > 200
@@ -152,7 +155,7 @@ def test_a_merged_table_that_wants_one_class_looks_where_that_is(model, tmp_path
     table = f'schema = 1\n[classes]\npancreatic_lesion = 3\n[[parts]]\nmodel = "{model}"\n'
     (tmp_path / "table.toml").write_text(table)
     predictor = _seeing(Predictor.load(tmp_path / "table.toml", how=How("cpu", preset="fast")))
-    made = predictor(_organ())
+    made = predictor.predict(_organ())
     _, found = _box(made)
     assert set(np.unique(found)) == {0, 3}
     assert made.work[0]["region"]["share"] < 0.6
@@ -173,7 +176,7 @@ def test_other_kinds_of_models_have_their_region_too(kind, tmp_path):
         _seeing(Predictor.load(tmp_path / names[-1], how=How("cpu", preset=preset)), regions=is_regions)
         for preset in ("exact", "fast")
     )
-    expected, made = exact(_organ()), fast(_organ())
+    expected, made = exact.predict(_organ()), fast.predict(_organ())
     assert (expected.label_map.voxels > 0).sum() > 300
     assert (made.label_map.voxels == expected.label_map.voxels).mean() > 0.9999
     assert len(made.work) == len(names)
@@ -206,7 +209,7 @@ def test_splines_of_logits_take_the_whole_image(model, tmp_path):
     plans = json.loads((tmp_path / "m" / "plans.json").read_text())
     plans["configurations"]["3d_fullres"]["resampling_fn_probabilities_kwargs"]["order"] = 3
     (tmp_path / "m" / "plans.json").write_text(json.dumps(plans))
-    made = Predictor.load(tmp_path / "m", how=How("cpu", preset="fast"))(_organ())
+    made = Predictor.load(tmp_path / "m", how=How("cpu", preset="fast")).predict(_organ())
     assert "splines" in made.work[0]["region"]["why"]
 
 

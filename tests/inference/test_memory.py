@@ -45,14 +45,14 @@ def images(tmp_path, make_scan):
 
 def _wanting(monkeypatch, is_enough):
     """Let large images ask for more memory than there is, unless the predictor is enough for them."""
-    plain = Predictor.__call__
+    plain = Predictor.predict
 
     def call(self, volume, **others):
         if volume[0].shape[0] == 40 and not is_enough(self):
             too_much_of_torch()
         return plain(self, volume, **others)
 
-    monkeypatch.setattr(Predictor, "__call__", call)
+    monkeypatch.setattr(Predictor, "predict", call)
 
 
 def test_the_second_try_of_a_large_image_is_frugal_and_gives_the_same(images, model, monkeypatch):

@@ -38,9 +38,9 @@ def table(tmp_path, model):
 
 def test_later_parts_paint_over_earlier_ones(table, model, make_scan):
     volume, _ = make_scan((20, 18, 16))
-    alone = Predictor.load(model, device="cpu")(volume, lesion_probability=True)
+    alone = Predictor.load(model, device="cpu").predict(volume, lesion_probability=True)
     predictor = Predictor.load(table, device="cpu")
-    made = predictor(volume, lesion_probability=False)
+    made = predictor.predict(volume, lesion_probability=False)
     # Of the first part only the pancreas counts, and the second paints all of that over.
     expected = np.array([0, 7, 300], np.uint16)[np.digitize(alone.label_map.voxels, (1, 18))]
     np.testing.assert_array_equal(made.label_map.voxels, expected)

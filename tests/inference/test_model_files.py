@@ -37,7 +37,7 @@ def test_a_zip_predicts_as_the_folder_that_it_was_made_of(theirs, tmp_path, make
     with pytest.raises(CheckpointError, match=r"model.zip holds 2 models"):
         Predictor.load(path, device="cpu")
     first, second = (
-        Predictor.load(place, how=How("cpu", choose="fullres"))(volume) for place in (theirs, path)
+        Predictor.load(place, how=How("cpu", choose="fullres")).predict(volume) for place in (theirs, path)
     )
     np.testing.assert_array_equal(first.label_map.voxels, second.label_map.voxels)
 

@@ -71,7 +71,7 @@ def test_plain_models(trained, tmp_path, changes, spacing, folds, mirror):
     theirs = nnunets.nnunets_answers(
         content, FULL, nnunets.PLAIN, networks, image, spacing[::-1], mirror=axes
     )
-    made = Predictor.load(model, device="cpu", mirror=mirror)(volumes[0])
+    made = Predictor.load(model, device="cpu", mirror=mirror).predict(volumes[0])
     assert_same(made.label_map.voxels, theirs)
 
 
@@ -82,7 +82,7 @@ def test_regions_with_an_ignore_label(trained, tmp_path):
     volumes, image = case((0.9, 1.0, 1.5))
     theirs = nnunets.nnunets_answers(content, FULL, nnunets.REGIONS, networks, image, (1.5, 1.0, 0.9))
     predictor = Predictor.load(model, device="cpu")
-    made = predictor(volumes[0], lesion_probability=True)
+    made = predictor.predict(volumes[0], lesion_probability=True)
     assert_same(made.label_map.voxels, theirs)
     assert [(item.name, item.value) for item in predictor.classes] == [
         ("pancreas", 1),
@@ -105,7 +105,7 @@ def test_a_cascade(trained, tmp_path):
         before = answers[name][0][None].astype(np.int16)
     assert (answers["3d_lowres"][0] != answers["3d_cascade_fullres"][0]).mean() > 0.001
     # A folder of both is enough: the first stage is found beside the second.
-    made = Predictor.load(tmp_path, how=How("cpu", choose="cascade"))(volumes[0])
+    made = Predictor.load(tmp_path, how=How("cpu", choose="cascade")).predict(volumes[0])
     assert_same(made.label_map.voxels, answers["3d_cascade_fullres"])
 
 
@@ -119,7 +119,7 @@ def test_two_dimensions(trained, tmp_path, mirror):
     theirs = nnunets.nnunets_answers(
         content, "2d", nnunets.PLAIN, networks, image, (3.0, 1.2, 1.1), mirror=axes
     )
-    made = Predictor.load(model, device="cpu", mirror=mirror)(volumes[0])
+    made = Predictor.load(model, device="cpu", mirror=mirror).predict(volumes[0])
     assert_same(made.label_map.voxels, theirs)
 
 
@@ -131,7 +131,7 @@ def test_two_channels_with_nothing_around_the_body(trained, tmp_path):
     image = np.pad(image, ((0, 0), (3, 2), (0, 4), (5, 0)))
     volumes = [Volume(channel.transpose(2, 1, 0), volumes[0].affine) for channel in image]
     theirs = nnunets.nnunets_answers(content, FULL, nnunets.TWO_CHANNELS, networks, image, (1.9, 1.3, 1.2))
-    made = Predictor.load(model, device="cpu")(volumes)
+    made = Predictor.load(model, device="cpu").predict(volumes)
     assert_same(made.label_map.voxels, theirs)
 
 
@@ -163,6 +163,6 @@ def test_files_in_any_axis_order_through_nnunets_own_readers(trained, tmp_path, 
     ):
         files.write_seg(answer, str(tmp_path / "theirs.nii.gz"), properties)
         theirs.append(read_label_map(tmp_path / "theirs.nii.gz"))
-    made = Predictor.load(model, device="cpu")(read_image(tmp_path / "image.nii.gz")).label_map
+    made = Predictor.load(model, device="cpu").predict(read_image(tmp_path / "image.nii.gz")).label_map
     np.testing.assert_allclose(made.affine, theirs[0].affine, atol=1e-4)
     assert_same(made.voxels, [item.voxels.transpose(2, 1, 0) for item in theirs])

@@ -39,7 +39,7 @@ def test_the_label_map_is_nnunets(model, network, make_scan, capsys, spacing, mi
     )
     image = turned.voxels.transpose(2, 1, 0)[None].astype(np.float32)
     expected = theirs.predict_single_npy_array(image, {"spacing": list(spacing[::-1])}, None, None, False)
-    ours = Predictor.load(model, device="cpu", mirror=mirror)(turned).label_map.voxels
+    ours = Predictor.load(model, device="cpu", mirror=mirror).predict(turned).label_map.voxels
     values = np.array([0, 17, 28])[expected].transpose(2, 1, 0)
     assert len(np.unique(values)) == 3
     assert (ours == values).mean() >= 0.999
@@ -48,17 +48,18 @@ def test_the_label_map_is_nnunets(model, network, make_scan, capsys, spacing, mi
 @pytest.mark.parametrize("codes", ["RAS", "LPS", "SAR", "PIL", "IRA"])
 def test_the_answer_does_not_depend_on_the_orientation(predictor, make_scan, codes):
     volume, _ = make_scan()
-    expected = predictor(volume).label_map
+    expected = predictor(volume)
     other = reorient(volume, codes)
-    found = predictor(other).label_map
+    found = predictor(other)
     np.testing.assert_array_equal(found.affine, other.affine)
     np.testing.assert_array_equal(reorient(found, "RAS").voxels, expected.voxels)
 
 
 def test_the_network_has_learnt_and_answers_on_the_images_grid(predictor, make_scan):
     volume, labels = make_scan(seed=9)
-    made = predictor(volume, lesion_probability=True)
+    made = predictor.predict(volume, lesion_probability=True)
     found = made.label_map.voxels
+    np.testing.assert_array_equal(predictor(volume).voxels, found)
     for index, value in ((1, 17), (2, 28)):
         both = ((labels == index) & (found == value)).sum()
         assert 2 * both / ((labels == index).sum() + (found == value).sum()) > 0.7
@@ -77,7 +78,7 @@ def test_folds_are_averaged(model, tmp_path, make_scan):
     one, two = Predictor.load(model, device="cpu"), Predictor.load(tmp_path / "two", device="cpu")
     assert len(two.networks) == 2
     assert len(Predictor.load(tmp_path / "two", device="cpu", folds=[1]).networks) == 1
-    np.testing.assert_array_equal(one(volume).label_map.voxels, two(volume).label_map.voxels)
+    np.testing.assert_array_equal(one(volume).voxels, two(volume).voxels)
 
 
 def test_a_folder_of_nnunet_takes_volumes_as_they_lie(model, tmp_path, make_scan):
@@ -87,7 +88,7 @@ def test_a_folder_of_nnunet_takes_volumes_as_they_lie(model, tmp_path, make_scan
     assert theirs.scheme is None
     assert theirs.orientation is None
     volume, _ = make_scan()
-    found = theirs(volume).label_map.voxels
+    found = theirs.predict(volume).label_map.voxels
     assert set(np.unique(found)) == {0, 1, 2}
 
 
@@ -120,12 +121,12 @@ def test_a_lesion_probability_of_a_model_without_lesions_is_refused(model, tmp_p
     predictor = Predictor.load(tmp_path / "m", device="cpu")
     assert not predictor.finds_lesions
     with pytest.raises(CheckpointError, match="has no class pancreatic_lesion"):
-        predictor(make_scan()[0], lesion_probability=True)
+        predictor.predict(make_scan()[0], lesion_probability=True)
 
 
 def test_a_single_slice_can_be_predicted(predictor):
     volume = Volume(np.zeros((8, 9, 1), np.int16), np.eye(4))
-    assert predictor(volume).label_map.shape == (8, 9, 1)
+    assert predictor.predict(volume).label_map.shape == (8, 9, 1)
 
 
 def test_on_less_memory_the_labels_are_the_same(predictor, make_scan):
@@ -133,5 +134,5 @@ def test_on_less_memory_the_labels_are_the_same(predictor, make_scan):
     stage = predictor.frugal().parts[0].loaded.stage
     assert stage.is_frugal
     assert stage.workers == 1
-    made, expected = predictor.frugal()(volume).label_map, predictor(volume).label_map
+    made, expected = predictor.frugal().predict(volume).label_map, predictor.predict(volume).label_map
     assert (made.voxels == expected.voxels).mean() >= 0.9999

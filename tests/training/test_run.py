@@ -39,7 +39,7 @@ def test_a_model_is_trained_and_predicts_its_classes(trained, shared_dataset):
     assert predictor.scheme == "demo-7"
     assert [item.value for item in predictor.classes] == [1, 2, 6]
     volume = Dataset.open(shared_dataset).case("p4").image()
-    assert set(np.unique(predictor(volume).label_map.voxels)) <= {0, 1, 2, 6}
+    assert set(np.unique(predictor.predict(volume).label_map.voxels)) <= {0, 1, 2, 6}
 
 
 def test_the_record_says_who_was_learnt_from(trained):
@@ -182,7 +182,7 @@ def test_a_network_learns_one_real_scan_by_heart(shared_data, tmp_path):
     )
     train(replace(by_heart, epochs=34, finest_mm=3.0))
     case = Dataset.open(tmp_path / "dataset").cases[0]
-    found = Predictor.load(out, device="cpu")(case.image()).label_map.voxels
+    found = Predictor.load(out, device="cpu").predict(case.image()).label_map.voxels
     for name, value in (("pancreas", 6), ("liver", 1), ("spleen", 2)):
         assert _dice(case.mask(name).voxels, found == value) >= 0.8
 
@@ -203,7 +203,7 @@ def test_nnunets_own_command_predicts_with_the_model_where_our_package_is_not(
     done = subprocess.run([command, *words], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     theirs = read_label_map(tmp_path / "out" / "p4.nii.gz").voxels
-    ours = Predictor.load(trained.folder, device="cpu")(volume).label_map.voxels
+    ours = Predictor.load(trained.folder, device="cpu").predict(volume).label_map.voxels
     known = {0: 0, 1: 1, 2: 2, 3: 6}
     translated = np.vectorize(known.__getitem__)(theirs)
     # It adds up its tiles in half precision, and after four steps many voxels are a near tie; where

@@ -9,7 +9,7 @@ from wirsung.inference.predictor import Predictor
 
 @pytest.fixture
 def expected(model, scan_file):
-    return Predictor.load(model, device="cpu")(read_image(scan_file), lesion_probability=True)
+    return Predictor.load(model, device="cpu").predict(read_image(scan_file), lesion_probability=True)
 
 
 def saved(tmp_path, content):
@@ -88,7 +88,7 @@ def test_a_dicom_series_is_predicted(served, shared_data, tmp_path, model):
     status, content = served.ask("POST", "/predict", files=files)
     assert status == 200
     volume = read_series(folder).volume
-    expected = Predictor.load(model, device="cpu")(volume).label_map
+    expected = Predictor.load(model, device="cpu").predict(volume).label_map
     np.testing.assert_array_equal(read_label_map(saved(tmp_path, content)).voxels, expected.voxels)
 
 

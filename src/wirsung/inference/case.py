@@ -138,7 +138,7 @@ class CaseWork:
     def _computed(self, read: _Read, *, is_frugal: bool = False) -> _Made:
         wanted = self.settings.modality
         predictor = self.predictor.frugal() if is_frugal else self.predictor
-        made = predictor(
+        made = predictor.predict(
             read.volumes,
             lesion_probability=self.settings.lesion_probability,
             modality=read.modality if wanted == "auto" else wanted,

@@ -65,6 +65,10 @@ class Predictor:
     """A model ready to predict.
 
     Make it with `Predictor.load`, then call it with one volume after another.
+
+    Example:
+        predictor = Predictor.load(Path("model"))
+        label_map = predictor(read_image(Path("ct.nii.gz")))
     """
 
     parts: tuple[Part, ...]
@@ -147,7 +151,11 @@ class Predictor:
         """The logits (output, z, y, x) of a preprocessed image, by the first model."""
         return self.parts[0].loaded.stage.logits(prepared)
 
-    def __call__(
+    def __call__(self, volume: Volume | Sequence[Volume]) -> Volume:
+        """The label map of a volume in any orientation, on its own grid; all else is told by `predict`."""
+        return self.predict(volume).label_map
+
+    def predict(
         self,
         volume: Volume | Sequence[Volume],
         *,
@@ -155,7 +163,7 @@ class Predictor:
         modality: str | None = None,
         strict: bool = False,
     ) -> Prediction:
-        """The label map of a volume in any orientation, or of several that are channels of one case.
+        """What the model says of a volume in any orientation, or of several that are channels of one case.
 
         Args:
             volume: Of several channels all are brought into the axis order of the first.

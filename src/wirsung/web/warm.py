@@ -73,7 +73,7 @@ class WarmModel:
         (source,) = find_sources(image, channels=self._predictor.channels).values()
         volumes, modality, remarks = source.read()
         with self._one_at_a_time:
-            said = self._predictor(
+            said = self._predictor.predict(
                 volumes, lesion_probability=lesion_probability, modality=modality, strict=self._is_strict
             )
         counts = np.bincount(said.label_map.voxels.ravel(order="K"), minlength=max(self.labels.values()) + 1)
