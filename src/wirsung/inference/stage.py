@@ -186,7 +186,13 @@ class Stage:
         configuration = self.configuration_for(image.spacing_mm)
         with clock.of("preparing"):
             made = preprocess(
-                image.voxels, image.spacing_mm, self.plans, configuration, before, modality=image.modality
+                image.voxels,
+                image.spacing_mm,
+                self.plans,
+                configuration,
+                before,
+                modality=image.modality,
+                device=None if self.is_frugal else self.device,
             )
             prepared = torch.from_numpy(made.image)
             if made.labels is not None:

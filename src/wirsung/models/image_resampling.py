@@ -73,7 +73,7 @@ def resample_channel(
         array([-0.25,  0.75], dtype=float32)
     """
     result: NDArray[np.float32] = np.empty(target.shape, np.float32) if made is None else made
-    lead = _leading_axis(channel.shape, target)
+    lead = leading_axis(channel.shape, target)
     order = (lead, *(axis for axis in range(3) if axis != lead))
     inside = None if mask is None else mask.transpose(order)
     planes = _Planes(channel.transpose(order), inside, scaling, target, order[1:])
@@ -116,7 +116,7 @@ class _Planes:
             made[:] = whole
 
 
-def _leading_axis(shape: Sequence[int], target: Target) -> int:
+def leading_axis(shape: Sequence[int], target: Target) -> int:
     """The axis that is resampled last: the coarse one, else that of z and y which shrinks less."""
     if target.coarse is not None:
         return target.coarse

@@ -6,9 +6,11 @@ The order is nnU-Net's: transpose, crop to the nonzero region, normalise, resamp
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from wirsung.errors import CheckpointError, ImageError, counted
+from wirsung.models.device_resampling import resample_channel_on
 from wirsung.models.image_resampling import Target, resample_channel
 from wirsung.models.label_resampling import resample_labels
 from wirsung.models.nonzero import Box, box_of, nonzero_region
@@ -56,7 +58,7 @@ class Preprocessed:
     placement: Placement
 
 
-def preprocess(
+def preprocess(  # noqa: PLR0913 - a case, a model, and where
     image: NDArray[np.generic],
     spacing_mm: Spacing,
     plans: Plans,
@@ -64,6 +66,7 @@ def preprocess(
     labels: NDArray[np.integer] | None = None,
     *,
     modality: str | None = None,
+    device: torch.device | None = None,
 ) -> Preprocessed:
     """One case as the network sees it.
 
@@ -74,6 +77,7 @@ def preprocess(
         configuration: One of the plans'.
         labels: (z, y, x), of class indices.
         modality: Of the image, which a model of several must be told; or `other`, to z-score it by itself.
+        device: Where the image is normalised and resampled; None for the CPU.
 
     Raises:
         CheckpointError: The image has another number of channels than the plans.
@@ -98,7 +102,7 @@ def preprocess(
             # What was drawn counts as inside, be the image 0 there or not.
             inside = cropped != OUTSIDE
     shape = resampled_shape(placement.cropped_shape, placement.spacing_mm, configuration.spacing_mm)
-    made = _resampled(voxels[:, *placement.slices], shape, placement, configuration, (ways, inside))
+    made = _resampled(voxels[:, *placement.slices], shape, placement, configuration, (ways, inside, device))
     if cropped is None:
         return Preprocessed(made, None, placement)
     how = configuration.label_resampling
@@ -153,15 +157,19 @@ def _resampled(
     shape: Shape,
     placement: Placement,
     configuration: Configuration,
-    how: tuple[tuple[Normalisation, ...], NDArray[np.bool_] | None],
+    how: tuple[tuple[Normalisation, ...], NDArray[np.bool_] | None, torch.device | None],
 ) -> NDArray[np.float32]:
     """Every channel normalised, in its own way and over the region, and resampled."""
-    ways, inside = how
+    ways, inside, device = how
     resampling = configuration.image_resampling
     coarse = coarse_axis(placement.spacing_mm, configuration.spacing_mm, resampling)
     target = Target(shape, resampling.order, coarse)
     made = np.empty((len(voxels), *shape), np.float32)
     for index, (channel, way) in enumerate(zip(voxels, ways, strict=True)):
         mask = inside if way.inside_mask_only else None
-        resample_channel(channel, target, scaling_of(channel, way, mask), mask, made[index])
+        scaling = scaling_of(channel, way, mask)
+        if device is None or device.type == "cpu":
+            resample_channel(channel, target, scaling, mask, made[index])
+        else:
+            made[index] = resample_channel_on(device, channel, target, scaling, mask).cpu().numpy()
     return made

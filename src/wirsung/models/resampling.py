@@ -2,8 +2,8 @@
 
 `skimage.transform.resize`, which nnU-Net calls, is `scipy.ndimage.zoom(grid_mode=True, mode="nearest")`. That
 is a linear operator of each axis on its own, spline prefilter included, so resampling the unit vectors of an
-axis yields its matrix. Arrays are (channel, z, y, x), on any device. What is prepared on the CPU goes through
-`image_resampling` and `label_resampling`, which are faster there.
+axis yields its matrix. Images go through `image_resampling` on a CPU and `device_resampling` on a GPU, label
+maps through `label_resampling`.
 """
 
 from functools import lru_cache
@@ -60,41 +60,6 @@ def coarse_axis(current_mm: Spacing, target_mm: Spacing, how: Resampling) -> int
             coarse = [axis for axis in range(3) if spacing[axis] == max(spacing)]
             return coarse[0] if len(coarse) == 1 else None
     return None
-
-
-def resample(image: torch.Tensor, shape: Shape, *, order: Order, coarse: int | None = None) -> torch.Tensor:
-    """The image (channel, z, y, x) at another shape, on its device, in its type.
-
-    Args:
-        image: Floating point.
-        shape: Voxels along z, y and x.
-        order: Of the spline along the fine axes.
-        coarse: The axis that is resampled by the nearest sample, slice by slice.
-    """
-    if tuple(image.shape[1:]) == tuple(shape):
-        return image
-    lows, highs = _bounds(image, coarse)
-    result = image
-    # What shrinks most goes first, so that the others have less to do.
-    for axis in sorted(range(3), key=lambda axis: shape[axis] / image.shape[axis + 1]):
-        if axis != coarse:
-            result = apply_axis(result, axis, image.shape[axis + 1], shape[axis], order)
-    if order > 1:
-        # As skimage: a cubic spline stays in the range of its input, here of the slice that it was given.
-        result = torch.minimum(torch.maximum(result, lows), highs)
-    if coarse is not None:
-        result = apply_axis(result, coarse, image.shape[coarse + 1], shape[coarse], 0)
-    return result
-
-
-def apply_axis(image: torch.Tensor, axis: int, old: int, new: int, order: Order) -> torch.Tensor:
-    """One axis (0 is z) of (channel, z, y, x) resampled from `old` to `new` samples."""
-    if old == new:
-        return image
-    if order == 0:
-        return image.index_select(axis + 1, torch.from_numpy(nearest_index(old, new)).to(image.device))
-    matrix = torch.from_numpy(axis_matrix(old, new, order)).to(image.device, image.dtype)
-    return multiply_axis(image, axis, matrix)
 
 
 def multiply_axis(image: torch.Tensor, axis: int, matrix: torch.Tensor) -> torch.Tensor:
@@ -156,9 +121,3 @@ def _cubic(old: int, new: int) -> NDArray[np.float64]:
     for place, weight in enumerate(weights, start=-1):
         matrix += weight / 6 * coefficients[below + place]
     return matrix
-
-
-def _bounds(image: torch.Tensor, coarse: int | None) -> tuple[torch.Tensor, torch.Tensor]:
-    """Smallest and largest value of each channel, or of each of its slices along the coarse axis."""
-    axes = tuple(axis + 1 for axis in range(3) if axis != coarse)
-    return image.amin(axes, keepdim=True), image.amax(axes, keepdim=True)
