@@ -47,7 +47,7 @@ def test_classes_without_a_place_are_dropped_and_named_once(cohort, tmp_path):
     outcomes = _curate(cohort, "panorama-6")
     assert [item.status for item in outcomes] == ["done"]
     # Arteries are three structures in one: none of them can be told.
-    assert outcomes.lines()[:-1] == ["1 classes of panorama-6 have no place in pants-28: arteries."]
+    assert outcomes.lines()[:-1] == ["1 class of panorama-6 has no place in pants-28: arteries."]
     assert _voxels(tmp_path) == {
         "common_bile_duct": [5],
         "pancreas": [0, 3, 4],
@@ -76,7 +76,7 @@ def test_masks_named_as_in_another_scheme_are_merged_and_renamed(cohort, tmp_pat
         cohort.nifti(f"a/segmentations/{name}.nii.gz", mask)
     settings = CurateSettings(cohort.root, tmp_path / "out", label_scheme="totalsegmentator-v2")
     outcomes = curate(settings)
-    assert outcomes.lines()[:-1] == ["1 classes of totalsegmentator-v2 have no place in pants-28: esophagus."]
+    assert outcomes.lines()[:-1] == ["1 class of totalsegmentator-v2 has no place in pants-28: esophagus."]
     assert _voxels(tmp_path) == {"gall_bladder": [2], "lung_left": [0, 1]}
 
 

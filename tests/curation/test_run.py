@@ -222,7 +222,7 @@ def test_two_sources_can_share_a_dataset(cohort, tmp_path):
     other.case("b", seed=1)
     outcomes = curate(CurateSettings(other.root, tmp_path / "out"))
     assert [(row["case"], row["patient"]) for row in _rows(tmp_path / "out")] == [("a", "p1"), ("b", "b")]
-    assert outcomes.lines()[:-1] == ["1 cases of the dataset are not in SRC and stay: a."]
+    assert outcomes.lines()[:-1] == ["1 case of the dataset stays though not in SRC: a."]
     with pytest.raises(ConfigError, match="was clipped to"):
         curate(CurateSettings(other.root, tmp_path / "out", clip_hu=None))
 
@@ -362,8 +362,8 @@ def test_ignored_columns_and_rows_are_named(cohort):
     cohort.case("a")
     cohort.metadata("case,surname,centre\na,Mustermann,c1\nz,Musterfrau,c1\n")
     assert _curate(cohort).lines()[:-1] == [
-        "1 columns of metadata.csv were ignored: surname.",
-        "1 rows of metadata.csv belong to no case: z.",
+        "1 column of metadata.csv was ignored: surname.",
+        "1 row of metadata.csv belongs to no case: z.",
     ]
 
 

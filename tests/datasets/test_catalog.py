@@ -96,8 +96,8 @@ def test_only_what_changed_is_measured_again(root):
     again = run(root)
     assert statuses(again) == {"a": "skipped", "b": "done", "d": "done"}
     assert again.lines()[1:] == [
-        "1 cases hold other voxels than the tables said, which now say what is there: b.",
-        "1 cases are gone, and so are their rows: c.",
+        "1 case holds other voxels than the tables said, which are mended: b.",
+        "1 case is gone, as are the rows in the tables: c.",
     ]
     fresh = root.with_name("fresh")
     shutil.copytree(root, fresh, ignore=shutil.ignore_patterns("*.parquet"))

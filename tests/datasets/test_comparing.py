@@ -95,7 +95,7 @@ def test_a_case_without_fingerprint_is_told(folders, tmp_path):
     put(tmp_path / "one", "late", scan(20))
     (tmp_path / "one" / "manifest.parquet").unlink()
     found = compare_datasets(CompareDatasetsSettings((tmp_path / "one", folders / "two"), tmp_path / "out"))
-    assert any("1 cases have no fingerprint, such as late" in line for line in found.lines())
+    assert any("1 case has no fingerprint, such as late" in line for line in found.lines())
 
 
 def test_wrong_calls_are_refused(folders, tmp_path):

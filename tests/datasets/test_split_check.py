@@ -92,8 +92,8 @@ def test_a_split_refuses_a_leak_and_says_how_to_go_on(root, capsys):
 def test_a_split_leaves_a_leak_out_records_it_and_passes_its_own_check(root, capsys):
     assert main(["split", str(root), "--folds", "2", "--leaks", "drop"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert "1 groups of scans that are one were kept together, as b, c." in lines
-    assert "1 cases are in no fold, as the test set has their scans." in lines
+    assert "Kept together: 1 group of scans that are one, as b, c." in lines
+    assert "1 case is in no fold, as the test set has their scans." in lines
     made = read_split(root)
     assert (made.left_out, made.groups, made.is_leak_checked) == (("a",), (("b", "c"),), True)
     assert main(["split", str(root), "--check"]) == 0

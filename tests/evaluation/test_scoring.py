@@ -91,7 +91,7 @@ def test_a_prediction_on_another_grid_is_resampled_on_request_and_that_is_said(k
     assert list(done.summary["methods"][0]["notes"]) == ["a"]
     assert done.summary["methods"][0]["notes"]["a"].startswith("resampled: the prediction lies")
     assert "resampled by the nearest voxel: a." in done.report.read_text()
-    assert "  resampled onto the reference's grid: 1 cases" in done.lines()
+    assert "  resampled onto the reference's grid: 1 case" in done.lines()
     # Of the box's planes 3 to 8 the second, fourth and sixth are kept, and become 4 to 9.
     found = read_scores(done.out).by_case("prediction", "pancreas", "dsc")["a"].value
     assert found == pytest.approx(5 / 6, rel=1e-12)

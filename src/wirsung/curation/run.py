@@ -25,7 +25,7 @@ from wirsung.curation.verdicts import Verdict, judge_failure, judge_notes, write
 from wirsung.datasets.description import DESCRIPTION_FILE, Description, read_description, write_description
 from wirsung.datasets.layout import is_case_id
 from wirsung.datasets.manifest import write_manifest, write_structures
-from wirsung.errors import ConfigError
+from wirsung.errors import ConfigError, counted
 
 _FEW = 10
 
@@ -85,14 +85,28 @@ def curate(settings: CurateSettings) -> Curation | Plan:
         page = _report(settings, outcomes, aside)
     stay = sorted(set(records).difference(tasks))
     notes = [
-        _note("columns of metadata.csv were ignored", ignored),
-        _note("rows of metadata.csv belong to no case", sorted(set(metadata).difference(tasks))),
+        _note(("column of metadata.csv was", "columns of metadata.csv were"), "ignored", ignored),
         _note(
-            "cells of metadata.xlsx were mended", [line for case in tasks for line in _mended(metadata, case)]
+            ("row of metadata.csv belongs", "rows of metadata.csv belong"),
+            "to no case",
+            sorted(set(metadata).difference(tasks)),
         ),
-        _note("label maps belong to no case", unused),
-        _note(f"classes of {settings.label_scheme} have no place in {OFFICIAL}", _dropped(outcomes)),
-        _note("cases of the dataset are not in SRC and stay", stay),
+        _note(
+            ("cell of metadata.xlsx was", "cells of metadata.xlsx were"),
+            "mended",
+            [line for case in tasks for line in _mended(metadata, case)],
+        ),
+        _note(("label map belongs", "label maps belong"), "to no case", unused),
+        _note(
+            (f"class of {settings.label_scheme} has", f"classes of {settings.label_scheme} have"),
+            f"no place in {OFFICIAL}",
+            _dropped(outcomes),
+        ),
+        _note(
+            ("case of the dataset is not in SRC and stays", "cases of the dataset are not in SRC and stay"),
+            "",
+            stay,
+        ),
         f"Every verdict, with pictures: {page}",
     ]
     return Curation(outcomes, [note for note in notes if note])
@@ -241,8 +255,9 @@ def _dropped(outcomes: Sequence[Outcome[Record]]) -> list[str]:
     return sorted({name for names in found for name in names})
 
 
-def _note(what: str, names: Sequence[str]) -> str:
+def _note(subject: tuple[str, str], what: str, names: Sequence[str]) -> str:
+    """A sentence with its names; the subject is of one and of several."""
     if not names:
         return ""
     more = f" and {len(names) - _FEW} more" if len(names) > _FEW else ""
-    return f"{len(names)} {what}: {', '.join(names[:_FEW])}{more}."
+    return f"{counted(len(names), *subject)} {what}: {', '.join(names[:_FEW])}{more}."

@@ -38,7 +38,7 @@ from wirsung.datasets.manifest import (
     write_manifest,
     write_table,
 )
-from wirsung.errors import ManifestError
+from wirsung.errors import ManifestError, counted
 
 _FOLDER = ".catalog"
 _FEW = 10
@@ -216,12 +216,17 @@ def _told(root: Path) -> str:
 
 def _notes(changed: Sequence[str], gone: Sequence[str]) -> list[str]:
     lists = (
-        ("cases hold other voxels than the tables said, which now say what is there", changed),
-        ("cases are gone, and so are their rows", gone),
+        (
+            "case holds",
+            "cases hold",
+            "other voxels than the tables said, which are mended",
+            changed,
+        ),
+        ("case is", "cases are", "gone, as are the rows in the tables", gone),
     )
     told = []
-    for what, cases in lists:
+    for one, several, what, cases in lists:
         if cases:
             more = f" and {len(cases) - _FEW} more" if len(cases) > _FEW else ""
-            told.append(f"{len(cases)} {what}: {', '.join(cases[:_FEW])}{more}.")
+            told.append(f"{counted(len(cases), one, several)} {what}: {', '.join(cases[:_FEW])}{more}.")
     return told

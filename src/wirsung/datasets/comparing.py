@@ -21,7 +21,7 @@ from wirsung.datasets.layout import Dataset, distinct_names
 from wirsung.datasets.leaks import PROOFS, Leak, Scans, find_leaks, leaks_table
 from wirsung.datasets.manifest import write_table
 from wirsung.datasets.near_duplicates import NEAR
-from wirsung.errors import ConfigError
+from wirsung.errors import ConfigError, counted
 from wirsung.pages.template import write_page
 
 TABLE_FILE = "leaks.parquet"
@@ -99,8 +99,8 @@ def compare_datasets(settings: CompareDatasetsSettings) -> Comparison:
     if found.without:
         notes.insert(
             0,
-            f"{len(found.without)} cases have no fingerprint, such as {found.without[0]}: only codes and "
-            "metadata of them were compared. Run wirsung catalog again.",
+            f"{counted(len(found.without), 'case has', 'cases have')} no fingerprint, such as "
+            f"{found.without[0]}: only codes and metadata were compared there. Run wirsung catalog again.",
         )
     return Comparison(tuple(leaks), known, [_outcome(pair) for pair in pairs], tuple(notes))
 

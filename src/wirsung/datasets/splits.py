@@ -25,7 +25,7 @@ from wirsung.datasets.split_sides import (
     settle_leaks,
 )
 from wirsung.datasets.strata import dealing_order, mixed_order, strata
-from wirsung.errors import ConfigError, ManifestError, near_names
+from wirsung.errors import ConfigError, ManifestError, counted, near_names
 
 SPLIT_FILE = "splits.json"
 _SCHEMA = 1
@@ -104,15 +104,18 @@ class Split:
             named = zip(self.fold_centres, self.folds, strict=True)
             sizes = ", ".join(f"{len(fold.validation)} ({centre})" for centre, fold in named)
         held = f" (centres {', '.join(self.test_centres)})" if self.test_centres else ""
-        parts = [f"Subset of {size}: {len(part)} cases." for size, part in self.subsets.items()]
-        told = [f"{len(self.folds)} folds of {sizes} cases; {len(self.test)} test cases{held}.", *parts]
+        test = counted(len(self.test), "test case", "test cases")
+        told = [f"{len(self.folds)} folds of {sizes} cases; {test}{held}."]
+        for size, part in self.subsets.items():
+            told.append(f"Subset of {size}: {counted(len(part), 'case', 'cases')}.")
         if self.groups:
             first = ", ".join(self.groups[0])
-            told.append(f"{len(self.groups)} groups of scans that are one were kept together, as {first}.")
+            groups = counted(len(self.groups), "group", "groups")
+            told.append(f"Kept together: {groups} of scans that are one, as {first}.")
         for what, modalities in (("Learnt from", self.train_modalities), ("Tested on", self.test_modalities)):
             told += [f"{what}: {', '.join(modalities)}."] if modalities else []
         if self.left_out:
-            told.append(f"{len(self.left_out)} cases are {self._why_left_out()}.")
+            told.append(f"{counted(len(self.left_out), 'case is', 'cases are')} {self._why_left_out()}.")
         if not self.is_leak_checked:
             told.append(
                 "Not looked for: scans that are there twice. Run wirsung catalog first, then this again."

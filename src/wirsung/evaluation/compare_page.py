@@ -6,6 +6,7 @@ from typing import Any
 
 from wirsung import __version__
 from wirsung.compute.cases import Outcome
+from wirsung.errors import counted
 from wirsung.evaluation.compare_detection import ComparedAucs
 from wirsung.evaluation.compare_inputs import ScoredMethod
 from wirsung.evaluation.compare_pairs import NOT_SCORED, ComparedPair, Rules
@@ -32,9 +33,10 @@ def compare_page(compared: Compared, outcomes: Sequence[Outcome[Any]]) -> Page:
     """The page as data."""
     names = [method.name for method in compared.methods]
     title = " and ".join(names) if len(names) < 4 else f"{len(names)} methods"
+    shared = counted(compared.shared_cases, "case", "cases")
     return Page(
         title=f"{title} compared",
-        lead=f"{compared.shared_cases} cases scored by every method; every pair, by case.",
+        lead=f"{shared} scored by every method; every pair, by case.",
         sections=(
             _overview(compared, outcomes),
             *(_metric(compared, metric) for metric in compared.metrics),
@@ -210,7 +212,7 @@ def _definitions(compared: Compared) -> Iterator[tuple[str, str]]:
 
 
 def _about(method: ScoredMethod) -> str:
-    return f"{method.name}, {len(method.cases)} cases, scores {method.sha256[:12]}"
+    return f"{method.name}, {counted(len(method.cases), 'case', 'cases')}, scores {method.sha256[:12]}"
 
 
 def _protocol(method: ScoredMethod) -> str:

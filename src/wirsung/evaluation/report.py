@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from wirsung import __version__
+from wirsung.errors import counted
 from wirsung.evaluation.evaluated import Evaluated
 from wirsung.evaluation.inputs import Method
 from wirsung.evaluation.protocol import Protocol
@@ -60,9 +61,10 @@ def page(evaluated: Evaluated) -> Page:
         Section("Cases", (case_table(evaluated, pictures.thumbnails),)),
         _protocol(evaluated),
     )
+    scored = counted(len(evaluated.cases), "case", "cases")
     return Page(
         title=f"{_named(evaluated.methods)} against {evaluated.reference.name}",
-        lead=f"{len(evaluated.cases)} cases, scored by the {evaluated.protocol.title} protocol.",
+        lead=f"{scored}, scored by the {evaluated.protocol.title} protocol.",
         sections=tuple(section for section in sections if section and section.blocks),
         overline="Evaluation",
         definitions=tuple(definitions(evaluated)),

@@ -10,7 +10,7 @@ from typing import Any
 from wirsung import __version__
 from wirsung.compute.atomic import write_json
 from wirsung.compute.cases import Outcome, map_cases
-from wirsung.errors import ConfigError
+from wirsung.errors import ConfigError, counted
 from wirsung.evaluation.case import CaseName, unscored
 from wirsung.evaluation.case_score import VOLUME, voxels_of
 from wirsung.evaluation.cohort import Cohort, open_cohort
@@ -56,7 +56,8 @@ class Evaluation:
                 means = [_brief(metric, summaries[metric]["mean"]) for metric in metrics]
                 rows.append(_row(structure, means, str(summaries[metrics[0]]["n"])))
             if method["notes"]:
-                rows.append(f"  resampled onto the reference's grid: {len(method['notes'])} cases")
+                noted = counted(len(method["notes"]), "case", "cases")
+                rows.append(f"  resampled onto the reference's grid: {noted}")
             if method["detection"]:
                 rows.append(f"  lesion by case: AUC {_brief('auc', method['detection']['auc']['value'])}")
         convention = self.summary.get("convention")

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from wirsung.compute.atomic import write_json
+from wirsung.errors import counted
 from wirsung.models.device import choose_device
 from wirsung.models.folder import (
     FoldRecord,
@@ -69,8 +70,8 @@ class Trained:
                 f"Fold {self.fold} of {self.folder} stopped in {self.stopped_at}, as its hours are over.",
                 "A checkpoint is kept: the same command goes on from there.",
             ]
-        took = f"{self.epochs} epochs on {self.cases} cases in {self.duration_s:.0f} s"
-        return [f"Fold {self.fold} of {self.folder} is trained: {took}."]
+        what = f"{counted(self.epochs, 'epoch', 'epochs')} on {counted(self.cases, 'case', 'cases')}"
+        return [f"Fold {self.fold} of {self.folder} is trained: {what} in {self.duration_s:.0f} s."]
 
     def as_json(self) -> dict[str, str | float | bool]:
         """For programs."""

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from wirsung.anatomy.schemes import LabelClass, Scheme, scheme, scheme_names
 from wirsung.anatomy.structures import containers, structures
 from wirsung.datasets.layout import Case
-from wirsung.errors import LabelError
+from wirsung.errors import LabelError, counted
 from wirsung.evaluation.views import is_annotated
 
 _FEW = 5
@@ -68,7 +68,7 @@ def _few(names: Sequence[str]) -> str:
 
 
 def _counted(count: int) -> str:
-    return "1 case" if count == 1 else f"{count} cases"
+    return counted(count, "case", "cases")
 
 
 def _remedy(cases: Sequence[Case], drawn: Mapping[str, Collection[str]]) -> str:
