@@ -83,33 +83,18 @@ def curate(settings: CurateSettings) -> Curation | Plan:
         outcomes = [_seen_here(item, records) for item in outcomes]
         extend_pace(out, outcomes)
         page = _report(settings, outcomes, aside)
-    stay = sorted(set(records).difference(tasks))
+    stay, strays = sorted(set(records).difference(tasks)), sorted(set(metadata).difference(tasks))
+    mended = [line for case in tasks for line in _mended(metadata, case)]
+    of_scheme = f"class of {settings.label_scheme} has", f"classes of {settings.label_scheme} have"
     notes = [
-        _note(("column of metadata.csv was", "columns of metadata.csv were"), "ignored", ignored),
-        _note(
-            ("row of metadata.csv belongs", "rows of metadata.csv belong"),
-            "to no case",
-            sorted(set(metadata).difference(tasks)),
-        ),
-        _note(
-            ("cell of metadata.xlsx was", "cells of metadata.xlsx were"),
-            "mended",
-            [line for case in tasks for line in _mended(metadata, case)],
-        ),
-        _note(("label map belongs", "label maps belong"), "to no case", unused),
-        _note(
-            (f"class of {settings.label_scheme} has", f"classes of {settings.label_scheme} have"),
-            f"no place in {OFFICIAL}",
-            _dropped(outcomes),
-        ),
-        _note(
-            ("case of the dataset is not in SRC and stays", "cases of the dataset are not in SRC and stay"),
-            "",
-            stay,
-        ),
-        f"Every verdict, with pictures: {page}",
+        _note("column of metadata.csv was", "columns of metadata.csv were", "ignored", ignored),
+        _note("row of metadata.csv belongs", "rows of metadata.csv belong", "to no case", strays),
+        _note("cell of metadata.xlsx was", "cells of metadata.xlsx were", "mended", mended),
+        _note("label map belongs", "label maps belong", "to no case", unused),
+        _note(*of_scheme, f"no place in {OFFICIAL}", _dropped(outcomes)),
+        _note("case of the dataset stays", "cases of the dataset stay", "though not in SRC", stay),
     ]
-    return Curation(outcomes, [note for note in notes if note])
+    return Curation(outcomes, [*filter(None, notes), f"Every verdict, with pictures: {page}"])
 
 
 def _metadata(source: Path) -> tuple[dict[str, Metadata], list[str]]:
@@ -255,9 +240,8 @@ def _dropped(outcomes: Sequence[Outcome[Record]]) -> list[str]:
     return sorted({name for names in found for name in names})
 
 
-def _note(subject: tuple[str, str], what: str, names: Sequence[str]) -> str:
-    """A sentence with its names; the subject is of one and of several."""
+def _note(one: str, several: str, what: str, names: Sequence[str]) -> str:
     if not names:
         return ""
     more = f" and {len(names) - _FEW} more" if len(names) > _FEW else ""
-    return f"{counted(len(names), *subject)} {what}: {', '.join(names[:_FEW])}{more}."
+    return f"{counted(len(names), one, several)} {what}: {', '.join(names[:_FEW])}{more}."
