@@ -21,7 +21,7 @@ from wirsung.models.folder import ModelClass
 
 _PANCREAS = "pancreas"
 _ORGAN = (_PANCREAS, "pancreas_head", "pancreas_body", "pancreas_tail")
-_PLANES = 16
+_PLANES, _AT_ONCE = 16, 4
 
 
 @dataclass(frozen=True)
@@ -108,10 +108,17 @@ def _holds(voxels: Voxels, values: Sequence[int]) -> bool:
 
 
 def _where(voxels: Voxels, values: Sequence[int]) -> NDArray[np.bool_]:
-    """The voxels that have one of a few values; `np.isin` takes ten times as long for them."""
+    """The voxels that have one of a few values; `np.isin` takes ten times as long for them.
+
+    Some planes at a time, as they lie in memory, so that the processor's cache holds them for every value.
+    """
     found = np.zeros_like(voxels, dtype=bool)
-    for value in values:
-        found |= voxels == value
+    slowest = int(np.argmax(voxels.strides))
+    planes, own = np.moveaxis(voxels, slowest, 0), np.moveaxis(found, slowest, 0)
+    for first in range(0, len(planes), _AT_ONCE):
+        part = slice(first, first + _AT_ONCE)
+        for value in values:
+            own[part] |= planes[part] == value
     return found
 
 
