@@ -1,22 +1,15 @@
 """What a prediction would take: counted from headers, measured on pieces of one case."""
 
-import json
-
 import pytest
 
-from wirsung.errors import ImageError
-from wirsung.imaging.dicom import is_dicom_file
 from wirsung.imaging.nifti import read_image, write_nifti
 from wirsung.imaging.orientation import reorient
 from wirsung.inference.estimate import Rates
-from wirsung.inference.extents import extent_of, tiles_of
+from wirsung.inference.extents import extent_of
 from wirsung.inference.plan import PredictPlan, Size
-from wirsung.inference.predictor import Predictor
 from wirsung.inference.run import predict
 from wirsung.inference.settings import PredictSettings
-from wirsung.inference.sources import Source, find_sources
-from wirsung.phantom.cohort import phantom
-from wirsung.phantom.settings import PhantomSettings
+from wirsung.inference.sources import find_sources
 
 RATES = Rates(1.0, 2.0, 0.5, 0.25, 0.02, (1e9, 40.0), (0.0, 0.0), "a")
 
@@ -31,32 +24,6 @@ def images(tmp_path, make_scan):
 
 def settings_of(images, model, **others):
     return PredictSettings(images, images.parent / "out", model=model, device="cpu", **others)
-
-
-def test_tiles_are_counted_from_headers_as_they_are_computed(images, model):
-    predict(settings_of(images, model))
-    rows = json.loads((images.parent / "out" / "predictions.json").read_text())["cases"]
-    predictor = Predictor.load(model, device="cpu")
-    for case, source in find_sources(images).items():
-        (work,) = rows[case]["work"]
-        assert tiles_of(predictor, extent_of(source)) == sum(work["tiles"].values())
-
-
-def test_the_size_of_a_dicom_series_is_known_from_some_of_its_files(tmp_path):
-    phantom(PhantomSettings(tmp_path / "raw", cases=1, preset="tiny", format="dicom", phases=("venous",)))
-    folder = next(path.parent for path in sorted((tmp_path / "raw").rglob("*")) if is_dicom_file(path))
-    (series,) = find_sources(folder).values()
-    volume, extent = series.volume(), extent_of(series)
-    assert sorted(extent.shape) == sorted(volume.shape)
-    (z, y, x), (z_mm, y_mm, x_mm) = extent.along(None)
-    assert (x, y, z) == volume.shape
-    assert (x_mm, y_mm, z_mm) == pytest.approx(volume.spacing_mm, rel=1e-3)
-
-
-def test_a_folder_without_slices_has_no_size(tmp_path):
-    (tmp_path / "notes.txt").write_text("nothing")
-    with pytest.raises(ImageError, match="no DICOM slice"):
-        extent_of(Source("dicom", tmp_path, "notes"))
 
 
 def test_a_plan_counts_what_is_left_and_writes_nothing(images, model):
