@@ -82,7 +82,7 @@ def row(predictor: Predictor, case: Case) -> dict[str, Any]:
     for index, name in enumerate(NAMES, start=1):
         truth = case.labels.voxels == index
         if name in value_of and truth.any():
-            dice[name] = round(dsc(truth, found[:, :, case.slices] == value_of[name]), 4)
+            dice[name] = round(dsc(truth, found == value_of[name]), 4)
     (work,) = made.work
     return {
         "case": case.name,
@@ -136,7 +136,7 @@ def table(figures: dict[str, Any]) -> list[str]:
         "|---" * 11 + "|",
     ]
     for task in dict.fromkeys(one["task"] for one in rows):
-        for kind in ("phantom", "real"):
+        for kind in ("phantom", "real, learnt from", "real, never seen"):
             own = [one for one in rows if one["task"] == task and one["case"].startswith(kind)]
             base = {one["case"]: one for one in own if one["preset"] == "exact"}
             for preset in dict.fromkeys(one["preset"] for one in own):

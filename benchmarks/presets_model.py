@@ -24,8 +24,6 @@ SPACING_MM = 3.0
 PHANTOMS = 20
 COPIES = 5
 """Of the real CT, beside so many phantoms."""
-FIRST = 82
-"""The slice of the abdomen's CT that its label map begins with; its own header does not say."""
 
 
 @dataclass(frozen=True)
@@ -35,14 +33,7 @@ class Case:
     name: str
     image: Volume
     labels: Volume
-    """1, 2 and so on in the order of STRUCTURES; of the slices that somebody labelled."""
-    first: int = 0
-    """Which slice of the image the first of these is."""
-
-    @property
-    def slices(self) -> slice:
-        """Which slices of the image somebody labelled."""
-        return slice(self.first, self.first + self.labels.shape[2])
+    """1, 2 and so on in the order of STRUCTURES."""
 
 
 def phantoms(folder: Path, count: int, seed: int) -> list[Case]:
@@ -52,26 +43,21 @@ def phantoms(folder: Path, count: int, seed: int) -> list[Case]:
 
 
 def real(data: Path) -> list[Case]:
-    """The CTs of the shared data with a label map, the one that the model learns from first."""
+    """Labelled slices of two CTs of the shared data, 30 and 20; the model learns from the first."""
     abdomen, series = data / "ct_abdomen", data / "ct_dicom"
     # Images and label maps lie in different axis orders.
-    whole = reorient(read_image(abdomen / "ct.nii.gz"), "LPS")
     crop = reorient(read_image(abdomen / "ct_crop.nii.gz"), "LPS")
     labels = reorient(read_label_map(abdomen / "ct_crop_totalsegmentator_v2.nii.gz"), "LPS")
-    if not np.array_equal(whole.voxels[:, :, FIRST : FIRST + crop.shape[2]], crop.voxels):
-        msg = "ct_crop.nii.gz is not slices 82 to 111 of ct.nii.gz"
-        raise SystemExit(msg)
     image = reorient(read_series(series / "series").volume, "LPS")
     thin = reorient(read_label_map(series / "totalsegmentator_v2.nii.gz"), "LPS")
-    return [
-        Case("real, abdomen and pelvis", whole, _own(labels), FIRST),
-        Case("real, 20 slices", image, _own(thin)),
-    ]
+    return [Case("real, learnt from", crop, _own(labels)), Case("real, never seen", image, _own(thin))]
 
 
 def make_model(folder: Path, seen: Case, epochs: int) -> Path:
     """A model folder, by the verbs of Wirsung: from phantoms, and from one real CT under several names."""
     raw, dataset, model = folder / "raw", folder / "dataset", folder / "model"
+    if (model / "fold_all" / "weights.safetensors").is_file():
+        return model
     for number, case in enumerate([*phantoms(folder / "phantoms", PHANTOMS, seed=0), *[seen] * COPIES]):
         _write(raw / f"case_{number}", case)
     scheme = folder / "five.toml"
@@ -90,15 +76,12 @@ def make_model(folder: Path, seen: Case, epochs: int) -> Path:
 
 
 def _write(folder: Path, case: Case) -> None:
-    """The labelled slices as a case of a cohort."""
-    affine = case.image.affine.copy()
-    affine[:3, 3] = (affine @ [0, 0, case.first, 1])[:3]
-    image = Volume(np.ascontiguousarray(case.image.voxels[:, :, case.slices]), affine)
+    """A case of a cohort."""
     (folder / "segmentations").mkdir(parents=True, exist_ok=True)
-    write_nifti(folder / "ct.nii.gz", image)
+    write_nifti(folder / "ct.nii.gz", case.image)
     for index, name in enumerate(STRUCTURES, start=1):
         mask = (case.labels.voxels == index).astype(np.uint8)
-        write_nifti(folder / "segmentations" / f"{name}.nii.gz", image.with_voxels(mask))
+        write_nifti(folder / "segmentations" / f"{name}.nii.gz", case.image.with_voxels(mask))
 
 
 def pancreas_only(model: Path) -> Path:

@@ -133,3 +133,16 @@ def test_what_touches_a_face_inside_the_image_was_cut_off_and_what_touches_the_i
     labels[4, 3, 3] = 1
     assert reaches_border(labels, box, full)
     assert not reaches_border(labels, full, full)
+
+
+def test_a_speck_at_the_border_of_the_part_is_no_reason_to_look_at_the_whole_image():
+    labels = np.zeros((10, 20, 20), np.uint8)
+    full, box = ((0, 10), (0, 20), (0, 20)), ((0, 6), (2, 18), (2, 18))
+    labels[1:4, 4:8, 4:8], labels[5, 16, 16] = 1, 1
+    assert not reaches_border(labels, box, full)
+    # A twentieth of the largest piece, 48 voxels, and more count; another label has its own largest piece.
+    labels[5, 16, 15:17], labels[5, 15, 16] = 1, 1
+    assert reaches_border(labels, box, full)
+    labels[5] = 0
+    labels[5, 16, 16] = 2
+    assert reaches_border(labels, box, full)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from wirsung.anatomy.structures import containers
+from wirsung.imaging.components import components
 from wirsung.inference.export import Export
 from wirsung.inference.presets import Region, Steps
 from wirsung.inference.sliding_window import Slab, tile_starts
@@ -155,18 +156,30 @@ def choose(seen: NDArray[np.int16], names: Mapping[int, str], rule: Region, grid
 def reaches_border(labels: NDArray[np.generic], box: Box, full: Box) -> bool:
     """Whether something was found at a face of the box that lies inside the image.
 
+    What is small beside the largest piece of the same label does not count, as in the first pass.
+
     Args:
         labels: (z, y, x) of the whole image; 0 is background.
         box: What was predicted, in voxels.
         full: What would have been without a region.
     """
     inside = labels[tuple(slice(*bounds) for bounds in box)]
-    for axis, (own, whole) in enumerate(zip(box, full, strict=True)):
-        for end in (0, -1):
-            face = inside.take(end, axis=axis)
-            if own[end] != whole[end] and face.any():
-                return True
-    return False
+    faces = [
+        (axis, end)
+        for axis, (own, whole) in enumerate(zip(box, full, strict=True))
+        for end in (0, -1)
+        if own[end] != whole[end]
+    ]
+    reaching = {value for axis, end in faces for value in np.unique(inside.take(end, axis=axis)) if value}
+    return any(_large_piece_reaches(inside == value, faces) for value in reaching)
+
+
+def _large_piece_reaches(mask: NDArray[np.bool_], faces: Sequence[tuple[int, int]]) -> bool:
+    # (x, y, z) of it, as it lies in memory.
+    found = components(mask.T)
+    sizes = found.sizes_voxels
+    large = found.kept(sizes >= _SMALLEST_PIECE * sizes.max()).label_map().T
+    return any(large.take(end, axis=axis).any() for axis, end in faces)
 
 
 def _without_specks(seen: NDArray[np.int16]) -> NDArray[np.bool_]:
