@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wirsung.imaging.volume import Volume
+from wirsung.inference import lesion_score as module
 from wirsung.inference.lesion_score import lesion_score
 
 SPACING_MM = (2.0, 3.0, 5.0)
@@ -15,13 +16,22 @@ def volume(voxels, spacing_mm=SPACING_MM):
     return Volume(voxels, np.diag([*spacing_mm, 1.0]))
 
 
-@given(st.integers(0, 2**32 - 1), st.floats(0, 20), st.floats(0.001, 3))
-def test_it_is_what_a_search_over_all_pairs_of_voxels_finds(seed, margin_mm, top_ml):
+@given(
+    st.integers(0, 2**32 - 1),
+    st.floats(0, 20),
+    st.floats(0.001, 3),
+    st.sampled_from([3, 20, 100, 20_000]),
+    st.sampled_from([2, 100]),
+)
+def test_it_is_what_a_search_over_all_pairs_of_voxels_finds(seed, margin_mm, top_ml, asked, levels):
     random = np.random.default_rng(seed)
-    probability = random.random((7, 6, 5))
-    pancreas = random.random((7, 6, 5)) > 0.97
+    # Of few levels many voxels are equal.
+    probability = random.integers(0, levels, (7, 6, 5)) / levels
+    pancreas = random.random((7, 6, 5)) > random.choice([0.97, 0.7])
     pancreas[3, 3, 2] = True
-    score = lesion_score(volume(probability), pancreas, margin_mm=margin_mm, top_ml=top_ml)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_MANY", asked)
+        score = lesion_score(volume(probability), pancreas, margin_mm=margin_mm, top_ml=top_ml)
     centres = np.indices(probability.shape).reshape(3, -1).T * SPACING_MM
     inside = np.linalg.norm(centres[:, None] - centres[None, pancreas.ravel()], axis=2).min(axis=1)
     values = np.sort(probability.ravel()[inside <= margin_mm * (1 + 1e-9)])[::-1]

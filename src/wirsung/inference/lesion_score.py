@@ -23,7 +23,7 @@ TOP_ML = 0.1
 _A_LITTLE_MORE = 1 + 1e-9
 """A voxel whose distance is the margin itself counts, whatever the last bit says."""
 _MANY = 20_000
-"""Beyond so many voxels a distance transform is sooner done than asking one by one."""
+"""The distance of so many bright voxels is asked one by one, which is sooner done than that of all."""
 
 
 @dataclass(frozen=True)
@@ -98,14 +98,25 @@ def _bright_around(
     own = values[inside]
     if own.size <= count:
         return None
-    bright = np.argwhere((values > np.partition(own, own.size - count)[own.size - count]) & ~inside)
+    bright = np.argwhere((values > _highest(own, count)) & ~inside)
+    cut = -math.inf
     if len(bright) > _MANY:
+        of_bright = values[tuple(bright.T)]
+        cut = _highest(of_bright, _MANY)
+        bright = bright[of_bright >= cut]
+    if len(bright) > 2 * _MANY:
         return None
     limit_mm = margin_mm * _A_LITTLE_MORE
     tree = cKDTree(np.argwhere(inside) * spacing_mm)
     away_mm, _ = tree.query(bright * spacing_mm, distance_upper_bound=2 * limit_mm)
     near: Voxels = values[tuple(bright[away_mm <= limit_mm].T)]
-    return near
+    # Those below the cut were not asked: none of them may be among the highest.
+    return near if _highest(np.concatenate((own, near)), count) >= cut else None
+
+
+def _highest(values: Voxels, count: int) -> float:
+    """The lowest of so many highest values."""
+    return float(np.partition(values, values.size - count)[values.size - count])
 
 
 def _box(mask: Mask, spacing_mm: tuple[float, float, float], margin_mm: float) -> tuple[slice, ...]:
