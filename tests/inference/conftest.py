@@ -7,6 +7,8 @@ import pytest
 import torch
 from scipy import ndimage
 
+from wirsung.imaging.nifti import write_nifti
+from wirsung.imaging.orientation import reorient
 from wirsung.imaging.volume import Volume
 from wirsung.models.folder import ModelClass, Record, fold_folder, write_record
 from wirsung.models.networks import build_architecture
@@ -131,3 +133,13 @@ def model(tmp_path_factory, network):
 @pytest.fixture
 def make_scan():
     return scan
+
+
+@pytest.fixture
+def three_images(tmp_path):
+    """A folder of a long, a short and a turned one."""
+    folder = tmp_path / "images"
+    write_nifti(folder / "long.nii.gz", scan((20, 18, 60), seed=0)[0])
+    write_nifti(folder / "short.nii.gz", scan((20, 34, 16), seed=1)[0])
+    write_nifti(folder / "turned.nii.gz", reorient(scan((40, 18, 22), seed=2)[0], "SPL"))
+    return folder

@@ -7,8 +7,7 @@ import pytest
 
 from wirsung.errors import ImageError
 from wirsung.imaging.dicom import is_dicom_file
-from wirsung.imaging.nifti import write_nifti
-from wirsung.imaging.orientation import reorient
+from wirsung.imaging.nifti import read_image
 from wirsung.inference.extents import Extent, extent_of, prepared_voxels, tiles_of
 from wirsung.inference.predictor import Predictor
 from wirsung.inference.run import predict
@@ -18,23 +17,11 @@ from wirsung.phantom.cohort import phantom
 from wirsung.phantom.settings import PhantomSettings
 
 
-@pytest.fixture
-def images(tmp_path, make_scan):
-    write_nifti(tmp_path / "images" / "long.nii.gz", make_scan((20, 18, 60), seed=0)[0])
-    write_nifti(tmp_path / "images" / "short.nii.gz", make_scan((20, 34, 16), seed=1)[0])
-    write_nifti(tmp_path / "images" / "turned.nii.gz", reorient(make_scan((40, 18, 22), seed=2)[0], "SPL"))
-    return tmp_path / "images"
-
-
-def settings_of(images, model, **others):
-    return PredictSettings(images, images.parent / "out", model=model, device="cpu", **others)
-
-
-def test_tiles_are_counted_from_headers_as_they_are_computed(images, model):
-    predict(settings_of(images, model))
-    rows = json.loads((images.parent / "out" / "predictions.json").read_text())["cases"]
+def test_tiles_are_counted_from_headers_as_they_are_computed(three_images, model, tmp_path):
+    predict(PredictSettings(three_images, tmp_path / "out", model=model, device="cpu"))
+    rows = json.loads((tmp_path / "out" / "predictions.json").read_text())["cases"]
     predictor = Predictor.load(model, device="cpu")
-    for case, source in find_sources(images).items():
+    for case, source in find_sources(three_images).items():
         (work,) = rows[case]["work"]
         assert tiles_of(predictor, extent_of(source)) == sum(work["tiles"].values())
 
@@ -71,3 +58,9 @@ def test_an_extent_is_turned_without_a_voxel():
     assert extent.voxels == 105
     assert extent.along("RPS") == ((7, 5, 3), (4.0, 1.0, 2.0))
     assert extent.along(None) == ((3, 5, 7), (2.0, 1.0, 4.0))
+
+
+def test_a_turned_file_is_read_as_the_network_sees_it(three_images):
+    extent = extent_of(find_sources(three_images)["turned"])
+    assert extent.shape == read_image(three_images / "turned.nii.gz").shape
+    assert extent.along("RAS")[0] == (22, 18, 40)

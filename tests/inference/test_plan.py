@@ -2,34 +2,22 @@
 
 import pytest
 
-from wirsung.imaging.nifti import read_image, write_nifti
-from wirsung.imaging.orientation import reorient
 from wirsung.inference.estimate import Rates
-from wirsung.inference.extents import extent_of
 from wirsung.inference.plan import PredictPlan, Size
 from wirsung.inference.run import predict
 from wirsung.inference.settings import PredictSettings
-from wirsung.inference.sources import find_sources
 
 RATES = Rates(1.0, 2.0, 0.5, 0.25, 0.02, (1e9, 40.0), (0.0, 0.0), "a")
-
-
-@pytest.fixture
-def images(tmp_path, make_scan):
-    write_nifti(tmp_path / "images" / "long.nii.gz", make_scan((20, 18, 60), seed=0)[0])
-    write_nifti(tmp_path / "images" / "short.nii.gz", make_scan((20, 34, 16), seed=1)[0])
-    write_nifti(tmp_path / "images" / "turned.nii.gz", reorient(make_scan((40, 18, 22), seed=2)[0], "SPL"))
-    return tmp_path / "images"
 
 
 def settings_of(images, model, **others):
     return PredictSettings(images, images.parent / "out", model=model, device="cpu", **others)
 
 
-def test_a_plan_counts_what_is_left_and_writes_nothing(images, model):
-    plan = predict(settings_of(images, model, plan=True))
+def test_a_plan_counts_what_is_left_and_writes_nothing(three_images, model):
+    plan = predict(settings_of(three_images, model, plan=True))
     assert list(plan) == []
-    assert not (images.parent / "out").exists()
+    assert not (three_images.parent / "out").exists()
     told = plan.as_json()
     assert (told["to_predict"], told["done"]) == (3, 0)
     assert told["tiles"] == sum(size.tiles for size in plan.sizes)
@@ -38,29 +26,29 @@ def test_a_plan_counts_what_is_left_and_writes_nothing(images, model):
     assert told["memory_gb"] > 0
     assert "PlainConvUNet (3d_fullres), 1 fold, patch 16 x 16 x 16 of 2 x 1.5 x 1.5 mm" in told["model"]
 
-    (images / "short.nii.gz").rename(images.parent / "short.nii.gz")
-    predict(settings_of(images, model))
-    (images.parent / "short.nii.gz").rename(images / "short.nii.gz")
-    (images / "bad.nii.gz").write_bytes(b"no image")
-    before = sorted(path.name for path in (images.parent / "out").iterdir())
-    plan = predict(settings_of(images, model, plan=True))
+    (three_images / "short.nii.gz").rename(three_images.parent / "short.nii.gz")
+    predict(settings_of(three_images, model))
+    (three_images.parent / "short.nii.gz").rename(three_images / "short.nii.gz")
+    (three_images / "bad.nii.gz").write_bytes(b"no image")
+    before = sorted(path.name for path in (three_images.parent / "out").iterdir())
+    plan = predict(settings_of(three_images, model, plan=True))
     told = plan.as_json()
     assert (told["to_predict"], told["done"], told["unreadable"], told["measured_on"]) == (1, 2, 1, "short")
     assert "1 to predict, 2 done, 1 unreadable" in plan.lines()[0]
-    assert sorted(path.name for path in (images.parent / "out").iterdir()) == before
+    assert sorted(path.name for path in (three_images.parent / "out").iterdir()) == before
 
 
-def test_a_plan_of_nothing_left_needs_no_measurement(images, model):
-    predict(settings_of(images, model))
-    plan = predict(settings_of(images, model, plan=True))
+def test_a_plan_of_nothing_left_needs_no_measurement(three_images, model):
+    predict(settings_of(three_images, model))
+    plan = predict(settings_of(three_images, model, plan=True))
     assert plan.as_json()["wall_s"] == 0
     assert plan.lines()[0].endswith("0 to predict, 3 done")
 
 
-def test_the_size_of_what_is_written_is_near_what_is_written_then(images, model):
-    plan = predict(settings_of(images, model, plan=True))
-    predict(settings_of(images, model))
-    written = sum(path.stat().st_size for path in (images.parent / "out").glob("*.nii.gz"))
+def test_the_size_of_what_is_written_is_near_what_is_written_then(three_images, model):
+    plan = predict(settings_of(three_images, model, plan=True))
+    predict(settings_of(three_images, model))
+    written = sum(path.stat().st_size for path in (three_images.parent / "out").glob("*.nii.gz"))
     assert plan.written_bytes == pytest.approx(written, rel=0.5)
 
 
@@ -103,9 +91,3 @@ def test_a_small_disk_is_told(tmp_path, monkeypatch):
     plan = planned(tmp_path)
     monkeypatch.setattr(PredictPlan, "free_bytes", 1000)
     assert "There is not enough space" in plan.lines()[-1]
-
-
-def test_a_turned_file_is_read_as_the_network_sees_it(images):
-    extent = extent_of(find_sources(images)["turned"])
-    assert extent.shape == read_image(images / "turned.nii.gz").shape
-    assert extent.along("RAS")[0] == (22, 18, 40)
