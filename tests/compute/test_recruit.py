@@ -1,3 +1,4 @@
+import mmap
 import os
 import pickle
 import sys
@@ -67,7 +68,9 @@ def test_a_worker_without_a_case_can_not_finish_one(recruit):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is only watched on Linux")
 def test_memory_of_a_process_grows_by_what_it_touches():
-    before = resident_bytes(os.getpid())
-    hoard = bytearray(os.urandom(1024)) * 100_000  # 102.4 MB
-    assert resident_bytes(os.getpid()) - before == pytest.approx(len(hoard), rel=0.2)
+    before, size = resident_bytes(os.getpid()), 100 * 2**20
+    # Not from the heap, which may hold free memory that the process has already.
+    with mmap.mmap(-1, size) as hoard:
+        hoard[:: mmap.PAGESIZE] = bytes(size // mmap.PAGESIZE)
+        assert resident_bytes(os.getpid()) - before == pytest.approx(size, rel=0.2)
     assert resident_bytes(2**22 + 1) == 0

@@ -226,7 +226,9 @@ def test_each_worker_leaves_cores_to_the_others(monkeypatch):
 
 
 SCRIPT = """
+import signal
 import sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs begin without
 sys.path.insert(0, {here!r})
 from misbehaving import act
 from wirsung.compute.cases import map_cases
