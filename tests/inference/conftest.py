@@ -136,6 +136,18 @@ def make_scan():
 
 
 @pytest.fixture
+def write_scans(tmp_path):
+    """A folder of scans by name, each another one."""
+
+    def written(*names, shape=(20, 18, 16)):
+        for seed, name in enumerate(names):
+            write_nifti(tmp_path / "images" / f"{name}.nii.gz", scan(shape, seed=seed)[0])
+        return tmp_path / "images"
+
+    return written
+
+
+@pytest.fixture
 def three_images(tmp_path):
     """A folder of a long, a short and a turned one."""
     folder = tmp_path / "images"

@@ -9,7 +9,6 @@ import torch
 
 from wirsung.compute.ledger import read_ledger
 from wirsung.errors import CheckpointError, ConfigError
-from wirsung.imaging.nifti import write_nifti
 from wirsung.inference.fleet import places_of
 from wirsung.inference.run import predict
 from wirsung.inference.settings import PredictSettings
@@ -18,10 +17,8 @@ HERE = str(Path(__file__).parent)
 
 
 @pytest.fixture
-def images(tmp_path, make_scan):
-    for seed, name in enumerate(("one", "three", "two")):
-        write_nifti(tmp_path / "images" / f"{name}.nii.gz", make_scan((20, 18, 16), seed=seed)[0])
-    return tmp_path / "images"
+def images(write_scans):
+    return write_scans("one", "three", "two")
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from wirsung.errors import StorageError
-from wirsung.imaging.nifti import read_label_map, write_nifti
+from wirsung.imaging.nifti import read_label_map
 from wirsung.inference.run import predict
 from wirsung.inference.settings import PredictSettings
 
@@ -13,10 +13,8 @@ NAMES = ("a", "b", "c", "d")
 
 
 @pytest.fixture
-def images(tmp_path, make_scan):
-    for seed, name in enumerate(NAMES):
-        write_nifti(tmp_path / "images" / f"{name}.nii.gz", make_scan((40, 36, 32), seed=seed)[0])
-    return tmp_path / "images"
+def images(write_scans):
+    return write_scans(*NAMES, shape=(40, 36, 32))
 
 
 @pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])

@@ -12,10 +12,8 @@ from wirsung.inference.sources import find_sources
 
 
 @pytest.fixture
-def images(tmp_path, make_scan):
-    for seed, name in enumerate(("one", "two")):
-        write_nifti(tmp_path / "images" / f"{name}.nii.gz", make_scan((20, 18, 16), seed=seed)[0])
-    return tmp_path / "images"
+def images(write_scans):
+    return write_scans("one", "two")
 
 
 @pytest.fixture

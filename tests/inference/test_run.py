@@ -14,11 +14,8 @@ from wirsung.inference.settings import PredictSettings
 
 
 @pytest.fixture
-def images(tmp_path, make_scan):
-    folder = tmp_path / "images"
-    for seed, name in enumerate(("one", "two")):
-        write_nifti(folder / f"{name}.nii.gz", make_scan((20, 18, 16), seed=seed)[0])
-    return folder
+def images(write_scans):
+    return write_scans("one", "two")
 
 
 def _settings(images, model, **others):

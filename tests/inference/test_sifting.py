@@ -2,7 +2,6 @@
 
 import pytest
 
-from wirsung.imaging.nifti import write_nifti
 from wirsung.inference.case import CaseWork
 from wirsung.inference.outline import Outline
 from wirsung.inference.record import Known
@@ -13,10 +12,8 @@ from wirsung.inference.sources import find_sources
 
 
 @pytest.fixture
-def images(tmp_path, make_scan):
-    for seed, name in enumerate(("one", "two", "three")):
-        write_nifti(tmp_path / "images" / f"{name}.nii.gz", make_scan((20, 18, 16), seed=seed)[0])
-    return tmp_path / "images"
+def images(write_scans):
+    return write_scans("one", "two", "three")
 
 
 @pytest.fixture
