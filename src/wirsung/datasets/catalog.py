@@ -216,12 +216,7 @@ def _told(root: Path) -> str:
 
 def _notes(changed: Sequence[str], gone: Sequence[str]) -> list[str]:
     lists = (
-        (
-            "case holds",
-            "cases hold",
-            "other voxels than the tables said, which are mended",
-            changed,
-        ),
+        ("case holds", "cases hold", "other voxels than the tables said, which are mended", changed),
         ("case is", "cases are", "gone, as are the rows in the tables", gone),
     )
     told = []

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from wirsung.anatomy.structures import containers
-from wirsung.imaging.components import components
 from wirsung.inference.export import Export
 from wirsung.inference.presets import Region, Steps
 from wirsung.inference.sliding_window import Slab, tile_starts
@@ -175,10 +174,7 @@ def reaches_border(labels: NDArray[np.generic], box: Box, full: Box) -> bool:
 
 
 def _large_piece_reaches(mask: NDArray[np.bool_], faces: Sequence[tuple[int, int]]) -> bool:
-    # (x, y, z) of it, as it lies in memory.
-    found = components(mask.T)
-    sizes = found.sizes_voxels
-    large = found.kept(sizes >= _SMALLEST_PIECE * sizes.max()).label_map().T
+    large = _large_pieces(mask)
     return any(large.take(end, axis=axis).any() for axis, end in faces)
 
 
@@ -186,11 +182,17 @@ def _without_specks(seen: NDArray[np.int16]) -> NDArray[np.bool_]:
     """Where something was found, without what is small beside the largest piece of the same class."""
     mask = np.zeros(seen.shape, bool)
     for code in np.unique(seen[seen >= 0]):
-        pieces, _ = ndimage.label(seen == code)
-        volumes = np.bincount(pieces.ravel())
-        volumes[0] = 0
-        mask |= (volumes >= _SMALLEST_PIECE * volumes.max())[pieces] & (pieces > 0)
+        mask |= _large_pieces(seen == code)
     return mask
+
+
+def _large_pieces(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Without what is small beside the largest piece."""
+    pieces, _ = ndimage.label(mask)
+    volumes = np.bincount(pieces.ravel())
+    volumes[0] = 0
+    kept: NDArray[np.bool_] = (volumes >= _SMALLEST_PIECE * volumes.max())[pieces] & mask
+    return kept
 
 
 def _missed(found: set[str], wanted: Iterable[str]) -> list[str]:
